@@ -1,0 +1,61 @@
+"""The failures a desk can act on. Each is named for the fact; its message says what to do next."""
+
+
+class DeskError(Exception):
+    """A failure somebody on the desk can do something about.
+
+    The message states what was expected, what came, where, whether anything was written, and the next step. What
+    nobody can act on is a bug, and bugs are assertions.
+    """
+
+
+class AmountNotExact(DeskError):
+    """A sum of money that minor units of its currency cannot hold exactly."""
+
+
+class UnknownCurrency(DeskError):
+    """A currency without a known number of decimals."""
+
+
+class UnpricedPosition(DeskError):
+    """A position without a usable price: a requirement computed without it would be too small, and look right."""
+
+
+class MixedAsOf(DeskError):
+    """Inputs of one computation that describe different business days."""
+
+
+class RuleNotInForce(DeskError):
+    """No edition of a rulebook binds the day asked for."""
+
+
+class RulebookNotUsable(DeskError):
+    """A rulebook file that is missing, malformed, or not of the form asked for."""
+
+
+class TooFewScenarios(DeskError):
+    """A tail measure asked of fewer outcomes than its confidence level needs."""
+
+
+class TransferRefused(DeskError):
+    """A posting that breaks a rule of the ledger; nothing was written."""
+
+
+class MarketFolderNotUsable(DeskError):
+    """A market-data folder that is missing, empty, or of no layout we read."""
+
+
+class DeliveryRefused(DeskError):
+    """A whole delivery that cannot be believed: half written, wrong columns, a trailer that disagrees."""
+
+
+class NoPrices(DeskError):
+    """A business day for which no price was delivered."""
+
+
+class TableNotInLake(DeskError):
+    """A table, day or part that was never written, or that no longer matches what was written."""
+
+
+class DeskNotReady(DeskError):
+    """A setting, port, folder or service that must be there before the desk can start."""
