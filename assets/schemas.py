@@ -101,6 +101,10 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "market_value_minor": COUNT, "debt_minor": COUNT, "equity_minor": COUNT, "var_99_minor": COUNT,
         "es_975_minor": COUNT, "scenarios": COUNT, "ledger_head": TEXT, **CIRCUMSTANCES,
     },
+    "calc_ledger__entitlements": {
+        "account_id": TEXT, "instrument_id": TEXT, "kind": TEXT, "quantity_before_shares": COUNT,
+        "quantity_after_shares": COUNT, "cash_minor": COUNT, "currency": TEXT, "business_key": TEXT, **CIRCUMSTANCES,
+    },
     "calc_pricing__loan_rates": {
         "contract_id": TEXT, "account_id": TEXT, "currency": TEXT, "principal_minor": COUNT, "risk_free_e8": COUNT,
         "funding_premium_e8": COUNT, "expected_loss_premium_e8": COUNT, "rate_e8": COUNT, "pd_ratio": RATIO,

@@ -1,0 +1,101 @@
+"""Ledger: the books as of one head, extracted for the warehouse. The pipeline reads the books; it does not keep them."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from assets.lake import Lake
+from assets.partitions import business_day, business_days
+from books.corporate_actions import book_dividend, book_split
+from books.engine import writing
+from books.entitlements import entitlements
+from books.extract import extract
+from books.positions import quantities
+from domain.errors import UnpricedPosition
+
+BOOK_TABLES = {
+    "raw_books__accounts": "Margin accounts. One row per account.",
+    "raw_books__contracts": "Open loans with their principal and term. One row per contract.",
+    "raw_books__positions": "Shares held, negative when sold short. One row per account and instrument.",
+    "raw_books__ledger_accounts": "The chart of accounts. One row per ledger account.",
+    "raw_books__transfers": "Postings booked on the day, each with its hash. One row per transfer.",
+    "raw_books__balances": "Balance of every ledger account, debits positive. One row per ledger account.",
+}
+
+
+@dg.asset(
+    group_name="ledger",
+    owners=["team:ledger"],
+    kinds={"sqlalchemy"},
+    partitions_def=business_days,
+    deps=["raw_market__corporate_actions"],
+    # The books may be locked by another writer; an action booked twice is booked once.
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=2),
+)
+def calc_ledger__entitlements(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], books: dg.ResourceParam[Engine]
+) -> dg.MaterializeResult[Any]:
+    """Splits and dividends of the day, booked for everyone who held the share before it. One row per action and account.
+
+    A fraction of a share is paid out at the previous close, carried over the split.
+    """
+    day, known_at = business_day(context), datetime.now(UTC)
+    actions = lake.read_between("raw_market__corporate_actions", day, day)
+    with writing(books) as connection:
+        held = {instrument for _, instrument, _ in quantities(connection, effective_before=day)}
+        for action in actions[actions["instrument_id"].isin(held)].sort_values(["kind", "instrument_id"]).itertuples():
+            circumstances = {"ex_date": day, "booked_on": day, "known_at": known_at}
+            if action.kind == "split":
+                price_e4 = _close_after_split(lake, action.instrument_id, action.split_ratio, day)
+                book_split(connection, action.instrument_id, action.split_ratio, price_e4=price_e4, **circumstances)
+            else:
+                book_dividend(connection, action.instrument_id, int(action.dividend_e4), **circumstances)
+    rows = entitlements(books, day).assign(known_at=known_at)
+    lake.write("calc_ledger__entitlements", rows, day)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(rows), "actions": len(actions), "accounts": rows["account_id"].nunique()}
+    )
+
+
+def _close_after_split(lake: Lake, instrument_id: str, split_ratio: float, day: date) -> int:
+    """Previous close of one share as it stands after the split, in ten-thousandths."""
+    last = lake.query(
+        "select price_close_e4 from stg_market__daily_bars where instrument_id = ? and as_of_date < ? "
+        "order by as_of_date desc limit 1",
+        [instrument_id, day],
+    )
+    if last.empty:
+        raise UnpricedPosition(
+            f"The split of {instrument_id} on {day} leaves fractions of a share to be paid at its previous close, but it has "
+            f"none. Nothing was booked; load its history (job load_history), then rerun start_of_day."
+        )
+    return round(int(last["price_close_e4"].iloc[0]) / split_ratio)
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            table,
+            deps=["calc_ledger__entitlements"],
+            description=description,
+            group_name="clients" if table == "raw_books__accounts" else "ledger",
+            owners=["team:ledger"],
+            kinds={"sqlalchemy", "parquet"},
+            partitions_def=business_days,
+        )
+        for table, description in BOOK_TABLES.items()
+    ]
+)
+def raw_books(
+    context: dg.AssetExecutionContext, books: dg.ResourceParam[Engine], lake: dg.ResourceParam[Lake]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Read the books in one transaction, so that all six tables stand on the same ledger head."""
+    day = business_day(context)
+    tables = extract(books, day, datetime.now(UTC))
+    head = next(iter(tables["raw_books__accounts"].column("ledger_head").to_pylist()), "0:empty")
+    for table, rows in tables.items():
+        lake.write(table, rows, day)
+        yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": rows.num_rows, "ledger_head": head})

@@ -1,0 +1,114 @@
+"""Market: what exchanges and vendors tell us, verbatim, kept by business day and batch."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.deliveries import keep, keep_range
+from assets.lake import Lake
+from assets.partitions import business_day, business_days, business_days_of
+from domain.errors import NoPrices
+from feeds.folders import MarketFolder
+
+_MARKET = {"group_name": "market", "owners": ["team:market"], "partitions_def": business_days}
+
+
+@dg.asset(**_MARKET, kinds={"parquet"}, backfill_policy=dg.BackfillPolicy.single_run())
+def raw_market__instruments(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], market: dg.ResourceParam[MarketFolder]
+) -> dg.MaterializeResult[Any]:
+    """What can be traded, as the vendor describes it. One row per instrument and delivery day."""
+    _, day = business_days_of(context)
+    return keep(lake, "raw_market__instruments", market.instruments(day, datetime.now(UTC)), day)
+
+
+@dg.asset(**_MARKET, kinds={"parquet"}, backfill_policy=dg.BackfillPolicy.single_run())
+def raw_market__daily_bars(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], market: dg.ResourceParam[MarketFolder]
+) -> dg.MaterializeResult[Any]:
+    """Unadjusted open, high, low, close and volume. One row per instrument and session.
+
+    A range of days is read in one run. A range without a single bar is refused: it is a wrong folder or a wrong day,
+    and a desk must not be valued on silence.
+    """
+    first, last = business_days_of(context)
+    delivery = market.daily_bars(first, last, datetime.now(UTC))
+    if delivery.rows.empty:
+        raise no_prices(market, first, last)
+    return keep_range(lake, "raw_market__daily_bars", delivery, first, last)
+
+
+@dg.asset(**_MARKET, kinds={"parquet"}, backfill_policy=dg.BackfillPolicy.single_run())
+def raw_market__corporate_actions(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], market: dg.ResourceParam[MarketFolder]
+) -> dg.MaterializeResult[Any]:
+    """Splits and cash dividends by ex-date. One row per instrument, ex-date and kind."""
+    first, last = business_days_of(context)
+    delivery = market.corporate_actions(first, last, datetime.now(UTC))
+    return keep_range(lake, "raw_market__corporate_actions", delivery, first, last)
+
+
+@dg.asset(**_MARKET, kinds={"parquet"}, backfill_policy=dg.BackfillPolicy.single_run())
+def raw_market__rates(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], market: dg.ResourceParam[MarketFolder]
+) -> dg.MaterializeResult[Any]:
+    """Risk-free rates the vendor delivers. One row per currency, tenor and the day it is of; may be empty."""
+    _, day = business_days_of(context)
+    return keep_range(lake, "raw_market__rates", market.rates(day, datetime.now(UTC)), day, day)
+
+
+class Batch(dg.Config):
+    """One price batch, named by the UTC instant it was cut."""
+
+    batch: str
+
+
+@dg.asset(
+    **_MARKET,
+    kinds={"parquet"},
+    # A file still being copied, a network folder that blinks: another try may help. A bad delivery stays bad.
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL),
+)
+def raw_market__prices(
+    context: dg.AssetExecutionContext,
+    config: Batch,
+    lake: dg.ResourceParam[Lake],
+    market: dg.ResourceParam[MarketFolder],
+) -> dg.MaterializeResult[Any]:
+    """Quotes of one intraday batch, verbatim. One row per instrument and quote; a batch read twice is kept once."""
+    day = business_day(context)
+    known = set(instruments_on(lake, day)["instrument_id"])
+    delivery = market.prices(config.batch, known, datetime.now(UTC))
+    return keep(lake, "raw_market__prices", delivery, day, config.batch)
+
+
+raw_feeds__quarantine = dg.AssetSpec(
+    "raw_feeds__quarantine",
+    deps=["raw_market__instruments", "raw_market__daily_bars", "raw_market__corporate_actions", "raw_market__prices"],
+    group_name="market",
+    owners=["team:market"],
+    kinds={"parquet"},
+    description="Rows no reader could believe, with file, line and reason. Written beside the table they were kept from.",
+)
+
+
+def instruments_on(lake: Lake, day: date) -> pd.DataFrame:
+    """Instruments as last described on or before ``day``, one row each."""
+    return lake.query(
+        "select * from stg_market__instruments where effective_from_date <= ? and effective_until_date > ? "
+        "order by instrument_id",
+        [day, day],
+    )
+
+
+def no_prices(market: MarketFolder, first: date, last: date) -> NoPrices:
+    """Say which days the folder does hold."""
+    sessions = market.sessions()
+    held = f"It holds {sessions[0]} to {sessions[-1]}." if sessions else "It holds no day at all."
+    asked = f"{first}" if first == last else f"{first} to {last}"
+    return NoPrices(
+        f"A business day needs at least one daily bar, but the {market.vendor} folder has none for {asked}. {held} Nothing "
+        f"was written; choose a day it holds, or deliver the missing file and rerun."
+    )

@@ -1,0 +1,122 @@
+"""Publication: what others may read, copied out of the warehouse and committed by one rename.
+
+In the middle of a run the views already show new equity beside an old requirement. Nobody sees that: readers take file
+names and hashes from ``_manifest.json``, which is replaced last.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.lake import Lake, replace_durably
+from assets.partitions import Slice, business_day, business_days
+
+PUBLISHED_TABLES = {
+    # Where ``slice`` is a column and the table is large, only the slice just valued is published.
+    "fct_margin__account_status": "where as_of_date = ? and slice = ?",
+    "fct_collateral__positions": "where as_of_date = ? and slice = ?",
+    "fct_risk__slices": "where as_of_date = ?",
+    "fct_margin__calls": "where as_of_date = ?",
+    "fct_ledger__trial_balance": "where as_of_date = ?",
+    "fct_ledger__journal": "where as_of_date = ?",
+    "fct_pricing__loan_rates": "where as_of_date = ?",
+    "fct_reconciliation__breaks": "where as_of_date = ?",
+    "fct_market__quarantine": "where as_of_date <= ?",
+    "fct_forecasting__scores": "where as_of_date <= ?",
+    "fct_forecasting__drift": "where as_of_date = ?",
+    "dim_market__instruments": "",
+    "dim_clients__accounts": "",
+}
+
+
+class Published:
+    """The folder others read. A publication is whole or it did not happen."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def publish(self, tables: dict[str, pa.Table], circumstances: dict[str, Any]) -> Path:
+        """Write every table under a name of its own, then the manifest; sweep what the last but one left."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        entries = {name: self._put(name, rows) for name, rows in tables.items()}
+        manifest = {**circumstances, "tables": entries}
+        staged = self.root / f".{uuid.uuid4().hex}.json"
+        staged.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+        previous = self._named_in_manifest()
+        replace_durably(staged, self.root / "_manifest.json")
+        self._sweep(keep=previous | {entry["file"] for entry in entries.values()})
+        return self.root / "_manifest.json"
+
+    def _put(self, name: str, rows: pa.Table) -> dict[str, Any]:
+        staged = self.root / f".{uuid.uuid4().hex}.parquet"
+        pq.write_table(rows, staged, write_page_checksum=True)
+        digest = hashlib.sha256(staged.read_bytes()).hexdigest()
+        target = self.root / f"{name}-{digest[:16]}.parquet"
+        replace_durably(staged, target)
+        return {"file": target.name, "sha256": digest, "rows": rows.num_rows}
+
+    def _named_in_manifest(self) -> set[str]:
+        manifest = self.root / "_manifest.json"
+        if not manifest.exists():
+            return set()
+        return {entry["file"] for entry in json.loads(manifest.read_text(encoding="utf-8"))["tables"].values()}
+
+    def _sweep(self, keep: Iterable[str]) -> None:
+        """Drop files no reader can still be asking for: those neither this manifest nor the last one names."""
+        kept = set(keep)
+        for file in self.root.glob("*.parquet"):
+            if file.name not in kept:
+                os.unlink(file)
+
+
+@dg.asset(
+    group_name="published",
+    owners=["team:desk"],
+    kinds={"parquet"},
+    partitions_def=business_days,
+    deps=["calc_risk__slices", "calc_margin__calls", *PUBLISHED_TABLES],
+)
+def published(
+    context: dg.AssetExecutionContext,
+    config: Slice,
+    lake: dg.ResourceParam[Lake],
+    publication: dg.ResourceParam[Published],
+) -> dg.MaterializeResult[Any]:
+    """The marts of the day as readers see them, committed by one rename. The last step of every job."""
+    day = business_day(context)
+    tables = _read_marts(lake, day, config.slice)
+    status = tables["fct_margin__account_status"]
+    circumstances = {
+        "as_of_date": str(day),
+        "slice": config.slice,
+        "published_at": datetime.now(UTC).isoformat(),
+        "ledger_head": next(iter(status.column("ledger_head").to_pylist()), "0:empty"),
+        "source": sorted({str(source) for source in status.column("source").unique().to_pylist()}),
+        "run_id": context.run_id,
+    }
+    manifest = publication.publish(tables, circumstances)
+    return dg.MaterializeResult(
+        metadata={
+            "slice": config.slice,
+            "manifest": dg.MetadataValue.path(str(manifest)),
+            "rows": {name: rows.num_rows for name, rows in tables.items()},
+        }
+    )
+
+
+def _read_marts(lake: Lake, day: date, slice_name: str) -> dict[str, pa.Table]:
+    """Read every published mart through one connection; the table names are ours, the values are parameters."""
+    with lake.door() as connection:
+        return {
+            name: connection.execute(f"select * from {name} {where}", [day, slice_name][: where.count("?")]).to_arrow_table()
+            for name, where in PUBLISHED_TABLES.items()
+        }

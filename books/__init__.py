@@ -1,0 +1,1 @@
+"""The system of record: what the desk owes and owns, written once, chained, and never changed."""

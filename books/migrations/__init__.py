@@ -1,0 +1,1 @@
+"""How the books' tables came to be, revision by revision."""

@@ -1,0 +1,131 @@
+"""Opening the books with a whole desk at once: clients, accounts, loans, deposits and holdings in one transaction."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Final, Protocol
+
+import pandas as pd
+
+from books.clients import account_entry, client_entry, open_currencies
+from books.contracts import contract_entry
+from books.engine import Books, writing
+from books.frames import day_of, records
+from books.journal import Entry, LedgerHead, book, ledger_head
+from books.positions import Movement, movement_entry
+from books.posting import post
+from domain.ledger import Transfer, ledger_account_id
+
+CAPITAL_PER_LOAN: Final = 2
+"""Capital paid in per unit of money lent, so that the desk can lend as much again."""
+
+
+class ClientBook(Protocol):
+    """A desk's clients as five tables; each has a ``source`` column."""
+
+    @property
+    def clients(self) -> pd.DataFrame:
+        """Columns client_id, name."""
+
+    @property
+    def accounts(self) -> pd.DataFrame:
+        """Columns account_id, client_id, market, currency, rulebook, opened_on."""
+
+    @property
+    def contracts(self) -> pd.DataFrame:
+        """Columns contract_id, account_id, currency, principal_minor, opened_on, matures_on."""
+
+    @property
+    def positions(self) -> pd.DataFrame:
+        """Columns account_id, instrument_id, quantity_shares."""
+
+    @property
+    def deposits(self) -> pd.DataFrame:
+        """Columns account_id, amount_minor, currency."""
+
+
+def seed(books: Books, book_of_clients: ClientBook, *, booked_on: date, known_at: datetime) -> LedgerHead:
+    """Enter the whole book and the transfers that open it; seeding the same book again changes nothing.
+
+    Capital is paid in, deposits are received, and every contract's loan is drawn, all booked and effective on
+    ``booked_on``. Holdings count from the day their account was opened.
+    """
+    with writing(books) as connection:
+        accounts = book_of_clients.accounts
+        sources = dict(zip(accounts["currency"], accounts["source"], strict=True))
+        open_currencies(connection, sources, booked_on, known_at)
+        book(connection, _party_entries(book_of_clients, booked_on), booked_on, known_at)
+        book(connection, _holding_entries(book_of_clients), booked_on, known_at)
+        post(connection, _opening_transfers(book_of_clients, booked_on), booked_on=booked_on, known_at=known_at)
+        return ledger_head(connection)
+
+
+def _party_entries(desk: ClientBook, booked_on: date) -> Iterator[Entry]:
+    for row in records(desk.clients):
+        yield client_entry(row["client_id"], row["name"], row["source"], booked_on)
+    for row in records(desk.accounts):
+        yield account_entry(
+            row["account_id"],
+            row["client_id"],
+            row["market"],
+            row["currency"],
+            row["rulebook"],
+            day_of(row["opened_on"]),
+            row["source"],
+        )
+    for row in records(desk.contracts):
+        yield contract_entry(
+            row["contract_id"],
+            row["account_id"],
+            row["currency"],
+            int(row["principal_minor"]),
+            day_of(row["opened_on"]),
+            day_of(row["matures_on"]),
+        )
+
+
+def _holding_entries(desk: ClientBook) -> Iterator[Entry]:
+    opened_on = {row["account_id"]: day_of(row["opened_on"]) for row in records(desk.accounts)}
+    for row in records(desk.positions):
+        account_id, instrument_id, shares = row["account_id"], row["instrument_id"], int(row["quantity_shares"])
+        if shares:
+            movement_id = f"opening.{account_id}.{instrument_id}"
+            kind = "deposit" if shares > 0 else "sell"
+            yield movement_entry(Movement(movement_id, account_id, instrument_id, kind, shares, opened_on[account_id]))
+
+
+def _opening_transfers(desk: ClientBook, booked_on: date) -> list[Transfer]:
+    transfers = []
+    lent = desk.contracts.groupby("currency")["principal_minor"].sum()
+    for currency, total in sorted(lent.items(), key=lambda pair: str(pair[0])):
+        bank, capital = ledger_account_id("1110", str(currency)), ledger_account_id("3010", str(currency))
+        amount = CAPITAL_PER_LOAN * int(total)
+        transfers.append(
+            Transfer(f"capital.{currency}", "capital_paid_in", bank, capital, amount, str(currency), booked_on)
+        )
+    for row in records(desk.deposits):
+        bank, money = ledger_account_id("1010", row["currency"]), ledger_account_id("2010", row["account_id"])
+        transfers.append(
+            Transfer(
+                f"deposit.{row['account_id']}",
+                "client_deposit",
+                bank,
+                money,
+                int(row["amount_minor"]),
+                row["currency"],
+                booked_on,
+            )
+        )
+    for row in records(desk.contracts):
+        loan, bank = ledger_account_id("1210", row["account_id"]), ledger_account_id("1110", row["currency"])
+        transfers.append(
+            Transfer(
+                f"loan.{row['contract_id']}",
+                "financed_buy_settled",
+                loan,
+                bank,
+                int(row["principal_minor"]),
+                row["currency"],
+                booked_on,
+            )
+        )
+    return transfers

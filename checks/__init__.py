@@ -1,0 +1,1 @@
+"""What must be true: one file per subject, one function per invariant."""

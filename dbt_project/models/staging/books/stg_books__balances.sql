@@ -1,0 +1,18 @@
+with
+
+balances as (
+
+    select * from {{ source('lake', 'raw_books__balances') }}
+
+)
+
+select
+    ledger_account_id,
+    currency,
+    balance_minor,
+    ledger_head,
+    source,
+    as_of_date,
+    known_at
+
+from balances

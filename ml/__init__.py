@@ -1,0 +1,1 @@
+"""Models: fit, forecast, judge. Plain frames in, plain results out; no pipeline is known here."""

@@ -1,0 +1,1 @@
+"""When, where, with what. Knows every file, means nothing."""

@@ -1,0 +1,321 @@
+"""How fast the desk is, and against what: one table, and ``build/bench.json``. Never a test."""
+
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from domain.errors import DeskNotReady
+from orchestration.settings import REPOSITORY
+
+STEP: Final = "step 1"
+_PYTHON: Final = sys.executable
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured figure, beside its goal, and a peer or limit measured in the same run."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None
+    peer: str = ""
+    peer_value: float | None = None
+    limit: str = ""
+    better: str = "lower"
+    step: str = STEP
+    machine: str = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    at: str = ""
+
+
+def run_bench(only: str | None, console: Console) -> list[Row]:
+    """Take every measurement, or one; print the table and write the JSON beside those of earlier runs."""
+    if only is not None and only not in MEASUREMENTS:
+        raise DeskNotReady(f"A measurement must be one of {', '.join(MEASUREMENTS)}, but got {only!r}. Nothing was run.")
+    chosen = [only] if only else list(MEASUREMENTS)
+    rows: list[Row] = []
+    for name in chosen:
+        with console.status(f"Measuring {name} …"):
+            rows += MEASUREMENTS[name]()
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = [Row(**{**asdict(row), "at": at}) for row in rows]
+    _keep(rows)
+    console.print(_table(rows))
+    return rows
+
+
+def _keep(rows: list[Row]) -> None:
+    """Replace the rows just measured; keep those of measurements not taken this time."""
+    target = REPOSITORY / "build" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    held: list[dict[str, Any]] = json.loads(target.read_text(encoding="utf-8")) if target.exists() else []
+    measured = {row.name for row in rows}
+    held = [row for row in held if row["name"] not in measured] + [asdict(row) for row in rows]
+    staged = target.with_name(".bench.json")
+    staged.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+    staged.replace(target)
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(title="make bench", title_justify="left")
+    for column in ("measurement", "value", "goal", "peer or floor, same run", "limit"):
+        table.add_column(column)
+    for row in rows:
+        met = "" if row.goal is None else f"{'≤' if row.better == 'lower' else '≥'} {row.goal:g} {row.unit}"
+        peer = f"{row.peer}: {row.peer_value:g} {row.unit}" if row.peer_value is not None else row.peer
+        table.add_row(row.name, f"{row.value:g} {row.unit}", met, peer, row.limit)
+    return table
+
+
+def _imports() -> list[Row]:
+    def seconds(module: str) -> float:
+        return median(_wall([_PYTHON, "-c", f"import {module}"]) for _ in range(5))
+
+    return [
+        Row(
+            "import_code_location", round(seconds("orchestration.definitions"), 2), "s", 2.5, "import dagster, dagster_dbt, pandas, duckdb",
+            round(seconds("dagster, dagster_dbt, pandas, duckdb"), 2), "the libraries themselves; what is left is ours",
+        )
+    ]  # fmt: skip
+
+
+def _demo() -> list[Row]:
+    """A demo day in a fresh home, warm; its peak memory is that of the whole process tree."""
+    with _home() as home:
+        seconds, peak = _wall_and_peak([_PYTHON, "-m", "orchestration.command", "demo"], {"LOMBARD_HOME": str(home)})
+        dbt = ["dbt", "parse", "--no-partial-parse", "--project-dir", "dbt_project", "--profiles-dir", "dbt_project"]
+        floor = _wall([str(Path(_PYTHON).parent / dbt[0]), *dbt[1:], "--target-path", str(home / "parse")])
+        return [
+            Row("demo_day_2000_accounts", round(seconds, 1), "s", 90, "one bare dbt parse", round(floor, 1), "four dbt passes and one training"),
+            Row("demo_day_peak_memory", round(peak / 2**30, 2), "GiB", 3, limit="MLflow, LightGBM and Evidently in one process"),
+        ]  # fmt: skip
+
+
+def _slice() -> list[Row]:
+    """From a batch renamed into the landing folder to its slice in the published manifest, under ``lombard up``."""
+    with _home() as home:
+        environment = {"LOMBARD_HOME": str(home), "LOMBARD_DAGSTER_PORT": str(_free_port()), "LOMBARD_MLFLOW_PORT": str(_free_port())}
+        _run([_PYTHON, "-m", "orchestration.command", "demo"], environment)
+        batches = sorted((home / "landing" / "intraday").glob("*.csv"))
+        # The day is over; the same quotes under later names are new batches to the sensor.
+        with _up(environment, home):
+            taken = [_drop_and_wait(home, batches[-1], f"20260617T19{minute}00Z") for minute in (35, 40, 45)]
+        import_seconds = _wall([_PYTHON, "-c", "import orchestration.definitions"])
+        return [
+            Row(
+                "batch_dropped_to_slice_published", round(median(taken), 1), "s", 10, "starting one Dagster run process (imports)",
+                round(import_seconds, 1), "sensor every 2 s, queue every 1 s, one process per run",
+            )
+        ]  # fmt: skip
+
+
+def _kernels() -> list[Row]:
+    """The numeric kernels of a tick against their obvious twins, on 100,000 positions."""
+    from domain.margin import maintenance_requirement
+    from domain.risk.scenarios import portfolio_losses
+    from domain.rulebook import ChargePerPosition, maintenance_rule
+    from rulebooks import load_rulebook
+
+    random = np.random.default_rng(1)
+    rule = maintenance_rule(load_rulebook("us.finra_4210").governing(on=datetime(2026, 6, 17, tzinfo=UTC).date()))
+    assert isinstance(rule, ChargePerPosition)
+    quantity, price = random.integers(-1_000, 10_000, 100_000), random.integers(5_000, 5_000_000, 100_000)
+    fast = _best(lambda: maintenance_requirement(quantity, price, rule))
+    sample = 2_000
+    slow = _best(lambda: [maintenance_requirement(quantity[i : i + 1], price[i : i + 1], rule) for i in range(sample)], 1)
+    values, returns = random.normal(1e9, 1e8, 60), random.normal(0, 0.02, (500, 60))
+    losses = _best(lambda: portfolio_losses(values, returns))
+    loop = _best(lambda: [-sum(v * r for v, r in zip(values, row, strict=True)) for row in returns], 1)
+    return [
+        Row("requirement_100000_positions", round(fast * 1e3, 2), "ms", None, "one position at a time, scaled from 2,000", round(slow * 1e3 * 50, 1)),
+        Row("losses_500_scenarios_60_instruments", round(losses * 1e3, 3), "ms", None, "plain Python loop", round(loop * 1e3, 1)),
+    ]  # fmt: skip
+
+
+def _books() -> list[Row]:
+    """Opening 2,000 accounts and reading them back, beside SQLite's own bulk insert of as many rows."""
+    from books.engine import create_books, open_books
+    from books.extract import extract
+    from books.seeding import seed
+    from feeds.folders import open_market_folder
+    from feeds.synthetic import DeskPlan, plan_clients, write_exchange
+
+    with _home() as home:
+        plan = DeskPlan(sessions=20)
+        write_exchange(home / "landing", plan)
+        market, now = open_market_folder(home / "landing"), datetime.now(UTC)
+        bars = market.daily_bars(market.sessions()[-2], market.sessions()[-1], now).rows
+        last = bars.groupby("instrument_id").tail(1)[["instrument_id", "price_close_e4"]]
+        book = plan_clients(market.instruments(plan.day, now).rows, last, plan)
+        engine = open_books(f"sqlite:///{home / 'books.db'}")
+        create_books(engine)
+        started = time.perf_counter()
+        seed(engine, book, booked_on=plan.day, known_at=now)
+        seeded = time.perf_counter() - started
+        extracted = _best(lambda: extract(engine, plan.day, now), 3)
+        engine.dispose()
+        rows = len(book.accounts) + len(book.contracts) + len(book.positions) + len(book.deposits)
+        bare = _bare_insert(home / "bare.db", rows)
+    return [
+        Row("seed_2000_accounts", round(seeded, 2), "s", None, f"bare SQLite insert of {rows:,} rows", round(bare, 3), "hash chain and judging of every entry"),
+        Row("extract_2000_accounts", round(extracted, 2), "s", None),
+    ]  # fmt: skip
+
+
+def _fresh_clone() -> list[Row]:
+    """``make demo`` then ``make test`` as a newcomer runs them: a fresh clone, an empty home, packages cached."""
+    with tempfile.TemporaryDirectory(prefix="lombard-clone-") as folder:
+        clone, home = Path(folder) / "lombard", Path(folder) / "home"
+        home.mkdir()
+        _run(["git", "clone", "-q", str(REPOSITORY), str(clone)], {})
+        cache = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv")
+        environment = {"HOME": str(home), "UV_CACHE_DIR": cache, "LOMBARD_HOME": str(clone / ".desk"), "VIRTUAL_ENV": ""}
+        demo = _wall(["make", "demo"], environment, clone)
+        test = _wall(["make", "test"], environment, clone)
+    return [
+        Row("make_demo_fresh_clone", round(demo, 0), "s", 360, limit="unpacking and compiling 1.7 GB of packages"),
+        Row("make_test", round(test, 0), "s", 720),
+    ]
+
+
+MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
+    "imports": _imports,
+    "kernels": _kernels,
+    "books": _books,
+    "demo": _demo,
+    "slice": _slice,
+    "fresh_clone": _fresh_clone,
+}
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="lombard-bench-"))
+    try:
+        yield folder / "desk"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _up(environment: dict[str, str], home: Path) -> Iterator[None]:
+    """Run ``lombard up`` for one block; it is ready when it says that sensors are running."""
+    process = subprocess.Popen(
+        [_PYTHON, "-m", "orchestration.command", "up"], env={**os.environ, **environment}, cwd=REPOSITORY,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Sensors and schedules are running" in line:
+                break
+        else:
+            raise DeskNotReady(f"`lombard up` ended before it was ready; see {home / 'logs'}.")
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _drop_and_wait(home: Path, batch: Path, name: str) -> float:
+    """Rename a copy of ``batch`` into the landing folder and wait until its slice is published."""
+    staged = batch.with_name(f".{name}.csv")
+    shutil.copyfile(batch, staged)
+    started = time.perf_counter()
+    staged.replace(batch.with_name(f"{name}.csv"))
+    manifest, waiting = home / "published" / "_manifest.json", threading.Event()
+    while json.loads(manifest.read_text(encoding="utf-8"))["slice"] != name:
+        if time.perf_counter() - started > 120:
+            raise DeskNotReady(f"{name} was not published within 120 s; see {home / 'logs'} and {home / 'alerts'}.")
+        waiting.wait(0.05)
+    return time.perf_counter() - started
+
+
+def _wall(command: list[str], environment: dict[str, str] | None = None, folder: Path = REPOSITORY) -> float:
+    started = time.perf_counter()
+    _run(command, environment or {}, folder)
+    return time.perf_counter() - started
+
+
+def _run(command: list[str], environment: dict[str, str], folder: Path = REPOSITORY) -> None:
+    ran = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=folder, capture_output=True, text=True, check=False
+    )
+    if ran.returncode != 0:
+        raise DeskNotReady(f"{' '.join(command)} failed, so nothing was measured:\n{ran.stdout[-1500:]}{ran.stderr[-1500:]}")
+
+
+def _wall_and_peak(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Wall time of a command, and the largest resident memory its process tree had, sampled ten times a second."""
+    started, peak = time.perf_counter(), 0
+    process = subprocess.Popen(
+        command, env={**os.environ, **environment}, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    root = psutil.Process(process.pid)
+    while True:
+        try:
+            process.wait(0.1)
+            break
+        except subprocess.TimeoutExpired:
+            peak = max(peak, _resident(root))
+    if process.returncode != 0:
+        assert process.stderr is not None
+        raise DeskNotReady(f"{' '.join(command)} failed, so nothing was measured:\n{process.stderr.read().decode()[-1500:]}")
+    return time.perf_counter() - started, peak
+
+
+def _resident(root: psutil.Process) -> int:
+    total = 0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _best(work: Callable[[], object], times: int = 5) -> float:
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+def _bare_insert(file: Path, rows: int) -> float:
+    import sqlite3
+
+    connection = sqlite3.connect(file)
+    connection.execute("create table line (id integer primary key, body text)")
+    started = time.perf_counter()
+    with connection:
+        connection.executemany("insert into line (body) values (?)", (("x" * 200,) for _ in range(rows)))
+    taken = time.perf_counter() - started
+    connection.close()
+    return taken
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,87 @@
+"""The desk's day as jobs. One run at a time holds the warehouse, and every job ends with a publication."""
+
+import dagster as dg
+
+from assets.partitions import business_days
+
+WAREHOUSE = {"lombard/warehouse": "writer", "dagster/max_runtime": "3600"}
+"""Runs with this tag never overlap (``dagster.yaml``): DuckDB has one writer, and a second batch must not land between a
+first batch's requirement and its publication."""
+
+SLICED = ["calc_margin__requirements", "calc_risk__slices", "published"]
+"""Steps that value one slice of the day."""
+
+_BOOKS = [
+    "calc_ledger__entitlements", "raw_books__accounts", "raw_books__contracts", "raw_books__positions",
+    "raw_books__ledger_accounts", "raw_books__transfers", "raw_books__balances",
+]  # fmt: skip
+_HISTORY = ["raw_market__instruments", "raw_market__daily_bars", "raw_market__corporate_actions", "raw_market__rates"]
+_BEFORE_CALC = dg.AssetSelection.tag("lombard/dbt", "before_calc")
+_AFTER_CALC = dg.AssetSelection.tag("lombard/dbt", "after_calc")
+
+
+def sliced(name: str, **more: dict[str, str]) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+    """Run configuration that tells every sliced step which moment of the day it values."""
+    steps = {step: {"config": {"slice": name}} for step in SLICED}
+    return {"ops": steps | {step: {"config": config} for step, config in more.items()}}
+
+
+load_history = dg.define_asset_job(
+    "load_history",
+    selection=dg.AssetSelection.assets(*_HISTORY),
+    description="Bars, corporate actions, instruments and rates of a range of days, in one run.",
+    tags=WAREHOUSE,
+    executor_def=dg.in_process_executor,
+)
+
+train_models = dg.define_asset_job(
+    "train_models",
+    selection=dg.AssetSelection.assets("model_forecasting__volatility_5d"),
+    description="Fit, validate by walking forward, register; promote only what beats the baseline out of sample.",
+    tags=WAREHOUSE,
+    executor_def=dg.in_process_executor,
+)
+
+start_of_day = dg.define_asset_job(
+    "start_of_day",
+    selection=dg.AssetSelection.assets(
+        *_BOOKS, "raw_market__instruments", "raw_market__corporate_actions", "raw_market__rates",
+        "calc_forecasting__volatility", "calc_collateral__haircuts", "calc_risk__scenarios", *SLICED,
+    )
+    | _BEFORE_CALC,
+    config=sliced("open"),
+    description="Book the day's corporate actions, take the forecast and the haircuts of the day, value the opening.",
+    tags=WAREHOUSE,
+    executor_def=dg.in_process_executor,
+)  # fmt: skip
+
+intraday_revaluation = dg.define_asset_job(
+    "intraday_revaluation",
+    selection=dg.AssetSelection.assets("raw_market__prices", *SLICED).without_checks()
+    | dg.AssetSelection.checks(
+        dg.AssetCheckKey(dg.AssetKey("int_collateral__positions_priced"), "every_position_is_priced"),
+        dg.AssetCheckKey(dg.AssetKey("calc_margin__requirements"), "the_house_never_asks_less_than_the_exchange"),
+    ),
+    description="One price batch becomes one published slice. Never waits for dbt: the views follow by themselves.",
+    tags={**WAREHOUSE, "dagster/priority": "10"},
+    executor_def=dg.in_process_executor,
+)
+
+end_of_day = dg.define_asset_job(
+    "end_of_day",
+    selection=dg.AssetSelection.assets(
+        "raw_market__daily_bars", *_BOOKS[1:], "calc_margin__calls", "calc_pricing__loan_rates",
+        "calc_pricing__accruals", "raw_custodian__positions", "raw_bank__movements", "calc_reconciliation__breaks",
+        "calc_forecasting__drift", *SLICED,
+    )
+    | _BEFORE_CALC
+    | _AFTER_CALC
+    | dg.AssetSelection.checks_for_assets("raw_market__prices"),
+    config=sliced("close", calc_margin__calls={"slice": "close"}),
+    description="Value the close, issue calls, price every loan, accrue interest, reconcile, keep the day.",
+    tags=WAREHOUSE,
+    executor_def=dg.in_process_executor,
+)  # fmt: skip
+
+ALL_JOBS = [load_history, train_models, start_of_day, intraday_revaluation, end_of_day]
+PARTITIONS = business_days

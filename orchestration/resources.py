@@ -1,0 +1,54 @@
+"""Configuration in, plain objects of ours out: the only place that knows how a resource is built."""
+
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from assets.lake import Lake
+from assets.published import Published
+from assets.reconciliation import Landing
+from assets.reports import Reports
+from books.engine import open_books
+from feeds.folders import open_market_folder
+from orchestration.settings import DBT_COMMAND, DBT_PROJECT, Settings
+from rulebooks import load_rulebook
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Every object an asset, check or sensor may ask for, by the name it asks with.
+
+    Books and market are opened when a run first needs them: looking at the lineage opens nothing.
+    """
+
+    @dg.resource
+    def books(_: dg.InitResourceContext) -> Any:
+        engine = open_books(settings.books_url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    @dg.resource
+    def market(_: dg.InitResourceContext) -> Any:
+        return open_market_folder(settings.market_folder)
+
+    @dg.resource
+    def registry(_: dg.InitResourceContext) -> Any:
+        from ml.registry import Registry
+
+        return Registry(settings.mlflow_store, settings.mlflow_artifacts)
+
+    return {
+        "lake": Lake(settings.lake, settings.warehouse),
+        "books": books,
+        "market": market,
+        "registry": registry,
+        "rulebooks": load_rulebook,
+        "landing": Landing(settings.landing),
+        "reports": Reports(settings.reports),
+        "publication": Published(settings.published),
+        "dbt": DbtCliResource(
+            project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(DBT_COMMAND)
+        ),
+    }

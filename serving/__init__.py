@@ -1,0 +1,1 @@
+"""What others see. Reads what is published; reaches into nothing else."""

@@ -1,0 +1,188 @@
+"""The books under test, in both stores they may be kept in: SQLite, and a PostgreSQL of our own."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from books.clients import open_account, open_client
+from books.engine import create_books, open_books, writing
+
+DAY = date(2026, 6, 16)
+KNOWN_AT = datetime(2026, 6, 16, 20, 0, tzinfo=UTC)
+POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Empty books in SQLite, to be copied by every test that wants some."""
+    file = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    engine = open_books(f"sqlite:///{file}")
+    create_books(engine)
+    engine.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server on a free port with one empty book as template; its address without a database."""
+    if not (POSTGRESQL_BIN / "initdb").exists():
+        reason = f"needs PostgreSQL 15 in {POSTGRESQL_BIN}, which is not here"
+        if os.environ.get("LOMBARD_REQUIRE_POSTGRES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="lombard-postgresql-"))
+    try:
+        yield from _serve(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(folder: Path) -> Iterator[str]:
+    # PostgreSQL refuses to run as root.
+    as_somebody = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if as_somebody:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = str(folder / "data")
+
+    def command(name: str, *arguments: str) -> None:
+        full = [*as_somebody, str(POSTGRESQL_BIN / name), "-D", data, *arguments]
+        with (folder.parent / f"{folder.name}.log").open("ab") as log:
+            subprocess.run(full, cwd="/", check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    command("initdb", "--data-checksums", "--auth=trust", "--username=desk", "--encoding=UTF8", "--no-sync")
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
+    command("pg_ctl", "start", "-w", "-l", str(folder / "server.log"), "-o", options)
+    try:
+        server = f"postgresql+psycopg://desk@127.0.0.1:{port}"
+        _administer(server, "CREATE DATABASE empty_books")
+        engine = open_books(f"{server}/empty_books")
+        create_books(engine)
+        engine.dispose()
+        yield server
+    finally:
+        command("pg_ctl", "stop", "-w", "-m", "immediate")
+        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
+
+
+def _administer(server: str, statement: str) -> None:
+    engine = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of empty books of this test's own."""
+    if request.param == "sqlite":
+        file = tmp_path / "books.db"
+        shutil.copy(request.getfixturevalue("empty_sqlite"), file)
+        return f"sqlite:///{file}"
+    server = request.getfixturevalue("postgresql")
+    name = f"books_{next(_numbers)}"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE empty_books")
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def books(address: str) -> Iterator[sa.Engine]:
+    engine = open_books(address)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def desk(books: sa.Engine) -> sa.Engine:
+    """Books with two clients in New York (A1, A2) and one in Shanghai (A3)."""
+    with writing(books) as connection:
+        for number, market, currency in ((1, "US", "USD"), (2, "US", "USD"), (3, "CN", "CNY")):
+            same = {"source": "synthetic", "booked_on": DAY, "known_at": KNOWN_AT}
+            open_client(connection, f"C{number}", f"Client {number}", **same)
+            open_account(
+                connection,
+                f"A{number}",
+                f"C{number}",
+                market=market,
+                currency=currency,
+                rulebook="us.finra_4210" if market == "US" else "cn.sse_margin_trading",
+                opened_on=date(2026, 1, 5),
+                **same,
+            )
+    return books
+
+
+@dataclass(frozen=True)
+class SmallDesk:
+    """A book of clients as a seeding takes it."""
+
+    clients: pd.DataFrame
+    accounts: pd.DataFrame
+    contracts: pd.DataFrame
+    positions: pd.DataFrame
+    deposits: pd.DataFrame
+
+
+@pytest.fixture
+def when() -> dict[str, Any]:
+    """The day everything is booked on, and the moment it becomes known."""
+    return {"booked_on": DAY, "known_at": KNOWN_AT}
+
+
+@pytest.fixture
+def small_desk() -> SmallDesk:
+    """Six accounts, four in New York and two in Shanghai, with a loan, a deposit and two holdings each."""
+    numbers = range(1, 7)
+    accounts = [f"A{number}" for number in numbers]
+    markets = ["CN" if number > 4 else "US" for number in numbers]
+    currencies = ["CNY" if market == "CN" else "USD" for market in markets]
+    every = {"currency": currencies, "source": "synthetic"}
+    opened = {"opened_on": [date(2026, 1, 5)] * 6}
+    return SmallDesk(
+        clients=pd.DataFrame(
+            {"client_id": [f"C{n}" for n in numbers], "name": [f"Client {n}" for n in numbers], "source": "synthetic"}
+        ),
+        accounts=pd.DataFrame(
+            {
+                "account_id": accounts,
+                "client_id": [f"C{n}" for n in numbers],
+                "market": markets,
+                "rulebook": "us.finra_4210",
+                **opened,
+                **every,
+            }
+        ),
+        contracts=pd.DataFrame(
+            {
+                "contract_id": [f"K{n}" for n in numbers],
+                "account_id": accounts,
+                "principal_minor": [1_000_000 * n for n in numbers],
+                "matures_on": [date(2026, 7, 5)] * 6,
+                **opened,
+                **every,
+            }
+        ),
+        positions=pd.DataFrame(
+            {
+                "account_id": [a for a in accounts for _ in range(2)],
+                "instrument_id": [f"{m}.{name}" for m in markets for name in ("ONE", "TWO")],
+                "quantity_shares": [101 * (i + 1) for i in range(12)],
+                "source": "synthetic",
+            }
+        ),
+        deposits=pd.DataFrame({"account_id": accounts, "amount_minor": [500_000] * 6, **every}),
+    )

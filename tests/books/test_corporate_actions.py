@@ -1,0 +1,99 @@
+"""Splits and dividends reach every holder once, fractions are paid in cash, and shorts owe what longs receive."""
+
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from books import schema
+from books.corporate_actions import book_dividend, book_split, split_shares
+from books.engine import reading
+from books.journal import ledger_head, verify_chain
+from books.positions import Movement, move_positions, quantities
+from domain.errors import TransferRefused
+
+EX_DATE = date(2026, 6, 16)
+BEFORE = date(2026, 6, 15)
+ONE = "US.ONE"
+
+
+@pytest.fixture
+def held(desk: sa.Engine, when: dict[str, Any]) -> sa.Engine:
+    """A1 is long 101 and buys 10 more on the ex-date; A2 is short 4,001."""
+    movements = [
+        Movement("m1", "A1", ONE, "deposit", 101, BEFORE),
+        Movement("m2", "A1", ONE, "buy", 10, EX_DATE),
+        Movement("m3", "A2", ONE, "sell", -4_001, BEFORE),
+        Movement("m4", "A3", "CN.TWO", "deposit", 50, BEFORE),
+    ]
+    move_positions(desk, movements, **when)
+    return desk
+
+
+def cash(books: sa.Engine) -> list[tuple[str, str, str, int]]:
+    transfer = schema.transfer.c
+    query = sa.select(transfer.template, transfer.debit_account_id, transfer.credit_account_id, transfer.amount_minor)
+    with reading(books) as connection:
+        return [tuple(row) for row in connection.execute(query.order_by(transfer.sequence))]
+
+
+def positions(books: sa.Engine) -> dict[str, int]:
+    with reading(books) as connection:
+        return {account_id: shares for account_id, _, shares in quantities(connection, instrument_id=ONE)}
+
+
+def test_a_split_multiplies_what_was_held_and_pays_fractions_in_cash(held: sa.Engine, when: dict[str, Any]) -> None:
+    """101 × 3/2 is 151 and a half; what was bought on the ex-date was bought at the new price and stays."""
+    head = book_split(held, ONE, 1.5, price_e4=200_000, ex_date=EX_DATE, **when)
+    assert positions(held) == {"A1": 151 + 10, "A2": -6_001}
+    assert cash(held) == [
+        ("cash_in_lieu", "1010.USD", "2010.A1", 1_000),
+        ("cash_in_lieu_owed_on_short", "2010.A2", "1010.USD", 1_000),
+    ]
+    assert verify_chain(held) == head.sequence
+
+
+def test_a_split_comes_once_even_when_the_price_has_moved(held: sa.Engine, when: dict[str, Any]) -> None:
+    head = book_split(held, ONE, 1.5, price_e4=200_000, ex_date=EX_DATE, **when)
+    assert book_split(held, ONE, 1.5, price_e4=210_000, ex_date=EX_DATE, **when) == head
+    with pytest.raises(TransferRefused, match=r"exists_with_different_content.*terms 3/2, and comes again with 2"):
+        book_split(held, ONE, 2.0, price_e4=200_000, ex_date=EX_DATE, **when)
+
+
+def test_a_reverse_split_read_from_a_float_is_exact(held: sa.Engine, when: dict[str, Any]) -> None:
+    book_split(held, ONE, 1 / 3, price_e4=90_000, ex_date=EX_DATE, **when)
+    assert positions(held) == {"A1": 33 + 10, "A2": -1_333}
+    assert cash(held)[0] == ("cash_in_lieu", "1010.USD", "2010.A1", 600)
+
+
+def test_a_split_of_what_nobody_holds_is_recorded_all_the_same(held: sa.Engine, when: dict[str, Any]) -> None:
+    head = ledger_head(held)
+    after = book_split(held, "US.NONE", 2.0, price_e4=1, ex_date=EX_DATE, **when)
+    assert after.sequence == head.sequence + 1
+
+
+def test_a_dividend_is_received_by_longs_and_owed_by_shorts(held: sa.Engine, when: dict[str, Any]) -> None:
+    head = book_dividend(held, ONE, 3_050, ex_date=EX_DATE, **when)
+    assert cash(held) == [
+        ("dividend_received", "1010.USD", "2010.A1", 3_081),  # 101 × 0.305 is 30.805, rounded half up
+        ("dividend_owed_on_short", "2010.A2", "1010.USD", 122_031),
+    ]
+    assert book_dividend(held, ONE, 3_050, ex_date=EX_DATE, **when) == head
+
+
+@pytest.mark.parametrize(("ratio", "price_e4"), [(0.0, 1), (-2.0, 1), (2.0, 0)])
+def test_a_split_needs_a_ratio_and_a_price(held: sa.Engine, when: dict[str, Any], ratio: float, price_e4: int) -> None:
+    with pytest.raises(TransferRefused, match="ratio_and_price_must_be_positive"):
+        book_split(held, ONE, ratio, price_e4=price_e4, ex_date=EX_DATE, **when)
+
+
+@given(st.integers(-(10**9), 10**9), st.fractions(min_value=Fraction(1, 100), max_value=100, max_denominator=100))
+def test_no_part_of_a_share_is_lost_in_a_split(shares: int, ratio: Fraction) -> None:
+    whole, fraction = split_shares(shares, ratio)
+    assert whole + fraction == shares * ratio
+    assert abs(fraction) < 1
+    assert fraction == 0 or (fraction > 0) == (shares > 0)

@@ -1,0 +1,179 @@
+"""What the pipeline is handed: the books of one moment, the same whenever asked, down to column and type."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from assets.schemas import TABLES
+from books.accruals import post_accruals
+from books.extract import bank_movements, extract
+from books.journal import ledger_head, verify_chain
+from books.positions import Movement, move_positions
+from books.posting import post
+from books.seeding import seed
+from domain.errors import TransferRefused
+from domain.ledger import CHART, Transfer
+
+NOW = datetime(2026, 6, 18, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def seeded(books: sa.Engine, small_desk: Any, when: dict[str, Any]) -> sa.Engine:
+    seed(books, small_desk, **when)
+    return books
+
+
+@pytest.fixture
+def tomorrow(when: dict[str, Any]) -> dict[str, Any]:
+    return when | {"booked_on": when["booked_on"] + timedelta(days=1)}
+
+
+def test_every_table_has_the_columns_the_pipeline_declares(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    tables = extract(seeded, when["booked_on"], NOW)
+    assert set(tables) == {name for name in TABLES if name.startswith("raw_books__")}
+    for name, table in tables.items():
+        assert table.schema.equals(TABLES[name]), name
+        assert table.num_rows > 0
+        assert not any(table[column].null_count for column in table.column_names if column != "account_id")
+        assert set(table["source"].to_pylist()) == {"synthetic"}
+        assert set(table["known_at"].to_pylist()) == {NOW}
+        assert set(table["as_of_date"].to_pylist()) == {when["booked_on"]}
+
+
+def test_empty_books_give_empty_tables_of_the_same_shape(books: sa.Engine, when: dict[str, Any]) -> None:
+    for name, table in extract(books, when["booked_on"], NOW).items():
+        assert table.schema.equals(TABLES[name])
+        assert table.num_rows == 0
+
+
+def test_one_extract_has_one_ledger_head(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    tables = extract(seeded, when["booked_on"], NOW)
+    heads = {
+        head
+        for table in tables.values()
+        if "ledger_head" in table.column_names
+        for head in table["ledger_head"].to_pylist()
+    }
+    assert heads == {str(ledger_head(seeded))}
+
+
+def test_seeding_the_same_desk_again_changes_nothing(seeded: sa.Engine, small_desk: Any, when: dict[str, Any]) -> None:
+    head = ledger_head(seeded)
+    assert seed(seeded, small_desk, **when) == head
+    assert verify_chain(seeded) == head.sequence == 2 + 6 + 6 + 6 + 12 + 2 + 6 + 6
+
+
+def test_debits_equal_credits_in_every_currency(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    tables = extract(seeded, when["booked_on"], NOW)
+    balances = tables["raw_books__balances"].to_pandas()
+    assert balances.groupby("currency")["balance_minor"].sum().to_dict() == {"CNY": 0, "USD": 0}
+    of = balances.set_index("ledger_account_id")["balance_minor"]
+    assert of["1210.A2"] == 2_000_000
+    assert of["2010.A2"] == -500_000
+    assert of["1010.USD"] == 2_000_000
+    assert of["1110.USD"] == 10_000_000  # capital of 20,000,000, half of it lent
+    assert of["3010.USD"] == -20_000_000
+
+
+def test_client_money_equals_the_segregated_bank(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    tables = extract(seeded, when["booked_on"], NOW)
+    accounts = tables["raw_books__ledger_accounts"].to_pandas()
+    balances = tables["raw_books__balances"].to_pandas().merge(accounts[["ledger_account_id", "code"]])
+    client_money = balances[balances["code"].isin(["1010", "2010"])]
+    assert client_money.groupby("currency")["balance_minor"].sum().to_dict() == {"CNY": 0, "USD": 0}
+
+
+def test_every_account_of_the_chart_is_listed(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    accounts = extract(seeded, when["booked_on"], NOW)["raw_books__ledger_accounts"].to_pandas()
+    per_client = sum(account_class.is_per_client for account_class in CHART.values())
+    assert len(accounts) == 2 * (len(CHART) - per_client) + 6 * per_client
+    assert set(accounts["kind"]) <= {"asset", "liability", "equity", "income", "expense"}
+    assert accounts["account_id"].isna().sum() == 2 * (len(CHART) - per_client)
+
+
+def test_an_old_day_asked_for_again_gives_the_same_numbers(
+    seeded: sa.Engine, when: dict[str, Any], tomorrow: dict[str, Any]
+) -> None:
+    before = extract(seeded, when["booked_on"], NOW)
+    deposit = Transfer("t1", "client_deposit", "1010.USD", "2010.A1", 7, "USD", when["booked_on"])
+    post(seeded, [deposit], **tomorrow)
+    move_positions(seeded, [Movement("m1", "A1", "US.ONE", "buy", 1, when["booked_on"])], **tomorrow)
+    assert extract(seeded, when["booked_on"], NOW) == before
+    after = extract(seeded, tomorrow["booked_on"], NOW)
+    assert after["raw_books__transfers"]["transfer_id"].to_pylist() == ["t1"]
+    assert after["raw_books__positions"]["quantity_shares"][0].as_py() == 102
+    assert (
+        dict(
+            zip(
+                *after["raw_books__balances"].select(["ledger_account_id", "balance_minor"]).to_pydict().values(),
+                strict=True,
+            )
+        )["2010.A1"]
+        == -500_007
+    )
+    quiet = extract(seeded, tomorrow["booked_on"] + timedelta(days=1), NOW)
+    assert quiet["raw_books__transfers"].num_rows == 0
+    assert quiet["raw_books__balances"]["ledger_head"][0] == after["raw_books__balances"]["ledger_head"][0]
+
+
+def test_a_day_before_the_books_were_opened_is_empty(seeded: sa.Engine) -> None:
+    tables = extract(seeded, date(2026, 1, 1), NOW)
+    assert {table.num_rows for table in tables.values()} == {0}
+
+
+def test_the_bank_sees_what_touched_it_and_nothing_else(seeded: sa.Engine, tomorrow: dict[str, Any]) -> None:
+    day = tomorrow["booked_on"]
+    deposit = Transfer("t1", "client_deposit", "1010.USD", "2010.A1", 700, "USD", day)
+    loan = Transfer("t2", "financed_buy_settled", "1210.A5", "1110.CNY", 900, "CNY", day)
+    interest = Transfer("t3", "interest_accrued", "1220.A1", "4010.USD", 5, "USD", day)
+    post(seeded, [deposit, loan, interest], **tomorrow)
+    seen = bank_movements(seeded, day)
+    assert list(seen.itertuples(index=False, name=None)) == [
+        ("1010.USD", "t1", day, 700, "USD"),
+        ("1110.CNY", "t2", day, -900, "CNY"),
+    ]
+    assert seen["amount_minor"].dtype == "int64"
+    assert bank_movements(seeded, day + timedelta(days=1)).empty
+
+
+ACCRUAL = {
+    "contract_id": "K1",
+    "account_id": "A1",
+    "transfer_id": "interest.K1.2026-06-16",
+    "currency": "USD",
+    "interest_minor": 167,
+}
+
+
+def test_interest_is_accrued_once_per_contract_and_day(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    nothing = ACCRUAL | {
+        "contract_id": "K2",
+        "account_id": "A2",
+        "transfer_id": "interest.K2.2026-06-16",
+        "interest_minor": 0,
+    }
+    accruals = pd.DataFrame([ACCRUAL, nothing])
+    head = post_accruals(seeded, accruals, **when)
+    assert post_accruals(seeded, accruals, **when) == head
+    balances = extract(seeded, when["booked_on"], NOW)["raw_books__balances"].to_pandas()
+    of = balances.set_index("ledger_account_id")["balance_minor"]
+    assert (of["1220.A1"], of["1220.A2"], of["4010.USD"]) == (167, 0, -167)
+
+
+def test_interest_on_somebody_elses_contract_is_refused(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    with pytest.raises(TransferRefused, match="contract_must_belong_to_account"):
+        post_accruals(seeded, pd.DataFrame([ACCRUAL | {"account_id": "A2"}]), **when)
+
+
+def test_a_desk_that_contradicts_the_books_is_refused_whole(
+    seeded: sa.Engine, small_desk: Any, when: dict[str, Any]
+) -> None:
+    head = ledger_head(seeded)
+    other = replace(small_desk, deposits=small_desk.deposits.assign(amount_minor=1))
+    with pytest.raises(TransferRefused, match=r"deposit\.A1 refused, exists_with_different_content"):
+        seed(seeded, other, **when)
+    assert ledger_head(seeded) == head

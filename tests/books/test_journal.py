@@ -1,0 +1,126 @@
+"""The journal: nothing in it is ever changed, and whoever changes it behind our back is found out."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from books import schema
+from books.clients import open_client
+from books.journal import LedgerHead, LedgerTampered, ledger_head, verify_chain
+from books.posting import post
+from domain.errors import DeskError, TransferRefused
+from domain.ledger import GENESIS_HASH, Transfer
+
+
+@pytest.fixture
+def posted(desk: sa.Engine, when: dict[str, Any]) -> sa.Engine:
+    deposits = [
+        Transfer(f"t{n}", "client_deposit", "1010.USD", "2010.A1", 100 * n, "USD", when["booked_on"]) for n in (1, 2, 3)
+    ]
+    post(desk, deposits, **when)
+    return desk
+
+
+def meddle(books: sa.Engine, *statements: str) -> None:
+    """Change the store the way somebody with full access to it could, triggers and foreign keys switched off."""
+    with books.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET session_replication_role = replica")
+        else:
+            triggers = (
+                connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'trigger'").scalars().all()
+            )
+            for trigger in triggers:
+                connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+            connection.commit()
+            connection.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        connection.commit()
+    books.dispose()
+
+
+def test_empty_books_have_a_head_too(books: sa.Engine) -> None:
+    assert ledger_head(books) == LedgerHead(0, GENESIS_HASH)
+    assert str(ledger_head(books)) == "0:0000000000000000"
+    assert verify_chain(books) == 0
+
+
+def test_an_untouched_chain_is_proven(posted: sa.Engine) -> None:
+    assert verify_chain(posted) == ledger_head(posted).sequence == 11
+
+
+EDITS = {
+    "an amount": ("UPDATE transfer SET amount_minor = 999 WHERE transfer_id = 't2'", "10 .*table transfer"),
+    "a body": ("UPDATE event SET body = replace(body, '200', '999') WHERE sequence = 10", "10 .*does not follow"),
+    "a day": ("UPDATE event SET effective_on = '2026-06-01' WHERE sequence = 10", "10 .*does not follow"),
+    "a business key": ("UPDATE event SET business_key = 'transfer:t9' WHERE sequence = 10", "10 .*does not follow"),
+    "a typed row taken out": ("DELETE FROM transfer WHERE transfer_id = 't2'", "10 .*lost its row"),
+    "an event taken out": ("DELETE FROM event WHERE sequence = 10", "10 .*does not follow"),
+    "a client's source": ("UPDATE client SET source = 'real' WHERE client_id = 'C1'", "table client"),
+    "a row without an event": (
+        "INSERT INTO client (sequence, client_id, name, source) VALUES (10, 'C9', 'x', 'y')",
+        "10 .*table client",
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_behind_our_back_is_found(posted: sa.Engine, edit: str) -> None:
+    statement, finding = EDITS[edit]
+    meddle(posted, statement)
+    with pytest.raises(LedgerTampered, match=finding) as found:
+        verify_chain(posted)
+    assert isinstance(found.value, DeskError)
+
+
+def test_an_end_cut_off_is_found_by_the_head_somebody_else_kept(posted: sa.Engine) -> None:
+    """The chain alone cannot know; every published table carries a head, and that is the witness."""
+    witness = str(ledger_head(posted))
+    assert verify_chain(posted, witness) == 11
+    meddle(posted, "DELETE FROM transfer WHERE sequence > 9", "DELETE FROM event WHERE sequence > 9")
+    assert verify_chain(posted) == 9
+    with pytest.raises(LedgerTampered, match=f"do not contain the head {witness}"):
+        verify_chain(posted, witness)
+
+
+CHANGES = ["UPDATE {} SET sequence = sequence + 100", "DELETE FROM {}"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("table", ["event", "transfer", "account", "client", "currency"])
+def test_the_store_itself_refuses_to_change_what_is_booked(posted: sa.Engine, table: str, change: str) -> None:
+    with pytest.raises(sa.exc.DatabaseError, match=f"{table} is append-only"), posted.begin() as connection:
+        connection.exec_driver_sql(change.format(table))
+
+
+def test_every_table_is_guarded(books: sa.Engine) -> None:
+    of_store = {
+        "sqlite": "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger'",
+        "postgresql": "SELECT event_object_table FROM information_schema.triggers",
+    }
+    with books.connect() as connection:
+        guarded = set(connection.exec_driver_sql(of_store[books.dialect.name]).scalars())
+    assert guarded == set(schema.metadata.tables)
+
+
+def test_a_row_cannot_be_replaced_by_inserting_it_again(posted: sa.Engine) -> None:
+    if posted.dialect.name == "postgresql":
+        replace = "TRUNCATE client CASCADE"
+    else:
+        replace = "INSERT OR REPLACE INTO client VALUES (2, 'C1', 'Somebody else', 'real')"
+    with pytest.raises(sa.exc.DatabaseError, match="is append-only"), posted.begin() as connection:
+        connection.exec_driver_sql(replace)
+
+
+def test_the_same_fact_twice_is_booked_once(desk: sa.Engine, when: dict[str, Any]) -> None:
+    head = ledger_head(desk)
+    assert open_client(desk, "C1", "Client 1", source="synthetic", **when) == head
+
+
+def test_another_fact_under_the_same_key_is_refused(desk: sa.Engine, when: dict[str, Any]) -> None:
+    head = ledger_head(desk)
+    with pytest.raises(TransferRefused, match=r"client:C1 refused, exists_with_different_content.*Nothing was written"):
+        open_client(desk, "C1", "Somebody else", source="synthetic", **when)
+    assert ledger_head(desk) == head
