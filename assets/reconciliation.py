@@ -35,7 +35,7 @@ def raw_custodian__positions(
 ) -> dg.MaterializeResult[Any]:
     """What the custodian says it holds for us. One row per line of its statement."""
     day = business_day(context)
-    delivery = read_custodian_statement(landing.folder / "custodian", day, datetime.now(UTC))
+    delivery = read_custodian_statement(landing.folder, day, datetime.now(UTC))
     return keep(lake, "raw_custodian__positions", delivery, day)
 
 
@@ -45,7 +45,7 @@ def raw_bank__movements(
 ) -> dg.MaterializeResult[Any]:
     """What the bank says moved on our accounts. One row per line of its statement."""
     day = business_day(context)
-    delivery = read_bank_statement(landing.folder / "bank", day, datetime.now(UTC))
+    delivery = read_bank_statement(landing.folder, day, datetime.now(UTC))
     return keep(lake, "raw_bank__movements", delivery, day)
 
 

@@ -26,7 +26,8 @@ def open_contract(
     with writing(books) as connection:
         require_known(connection, schema.account.c.account_id, [account_id], f"Contract {contract_id}")
         in_currency = sa.select(schema.account.c.currency).where(schema.account.c.account_id == account_id)
-        if (account_currency := connection.execute(in_currency).scalar_one()) != currency:
+        account_currency: str = connection.execute(in_currency).scalar_one()
+        if account_currency != currency:
             explanation = f"{currency} lent to account {account_id}, which is kept in {account_currency}"
             raise refused(f"Contract {contract_id}", "currency_must_match_the_account", explanation)
         book(connection, [entry], booked_on, known_at)

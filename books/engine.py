@@ -66,11 +66,17 @@ def create_books(engine: sa.Engine) -> None:
     """Bring the books' tables to the newest revision; on books that are there already, nothing changes."""
     config = Config()
     config.set_main_option("script_location", "books:migrations")
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as problem:
+        raise DeskNotReady(
+            f"The books could not be created: {problem.orig}. Nothing was written; see that the place is writable and "
+            f"nobody else holds it, then start again."
+        ) from problem
 
 
 @contextmanager

@@ -11,8 +11,8 @@ def records(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> list[Mapping[st
     """Rows as dictionaries, whichever way they came."""
     if not isinstance(rows, pd.DataFrame):
         return list(rows)
-    names = [str(name) for name in rows.columns]
-    return [dict(zip(names, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
+    columns = {str(name): rows[name].tolist() for name in rows.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def day_of(value: date | str) -> date:

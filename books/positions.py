@@ -1,7 +1,7 @@
 """Positions: what each account holds is the sum of its movements, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from books import schema
 from books.engine import Books, writing
-from books.journal import Entry, LedgerHead, book, ledger_head, refused, require_known
+from books.journal import Entry, LedgerHead, Value, book, ledger_head, refused, require_known
 
 SIGN_OF_KIND: Final = {"deposit": 1, "buy": 1, "withdrawal": -1, "sell": -1, "split": 0}
 """Kinds of movement and the sign of their shares; 0 where either sign is possible."""
@@ -45,7 +45,8 @@ def movement_entry(movement: Movement) -> Entry:
         raise refused(subject, "quantity_must_not_be_zero", f"0 shares of {movement.instrument_id}")
     if movement.quantity_shares * SIGN_OF_KIND[movement.kind] < 0:
         raise refused(subject, "sign_must_fit_kind", f"{movement.kind} of {movement.quantity_shares} shares")
-    return Entry("movement", movement.movement_id, movement.effective_on, asdict(movement))
+    what: dict[str, Value] = {name: getattr(movement, name) for name in Movement.__slots__}
+    return Entry("movement", movement.movement_id, movement.effective_on, what)
 
 
 def quantities(

@@ -69,15 +69,7 @@ def _available(connection: sa.Connection, ledger_account_ids: set[str]) -> dict[
 
 
 def _entry(transfer: Transfer) -> Entry:
-    what: dict[str, Value] = {
-        "transfer_id": transfer.transfer_id,
-        "template": transfer.template,
-        "debit_account_id": transfer.debit_account_id,
-        "credit_account_id": transfer.credit_account_id,
-        "amount_minor": transfer.amount_minor,
-        "currency": transfer.currency,
-        "effective_on": transfer.effective_on,
-    }
+    what: dict[str, Value] = {name: getattr(transfer, name) for name in Transfer.__slots__}
     return Entry("transfer", transfer.transfer_id, transfer.effective_on, what)
 
 

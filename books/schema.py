@@ -5,6 +5,7 @@ follow from currencies and client accounts (``domain.ledger.CHART``).
 """
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -50,6 +51,7 @@ class Instant(TypeDecorator[datetime]):
         return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
+@lru_cache
 def instant_text(moment: datetime) -> str:
     """``2026-06-17T20:00:00.000000Z``; an instant without a zone is a bug."""
     assert moment.tzinfo is not None

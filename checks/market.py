@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.lake import Lake
-from assets.partitions import business_day, business_days
+from assets.partitions import business_days, business_days_of
 from checks.expectations.suites import SUITES, validate
 
 
@@ -18,8 +18,7 @@ def _as_delivered(table: str) -> dg.AssetChecksDefinition:
         "A warning: rows that cannot be believed are quarantined on arrival; this watches over the reader that did so.",
     )
     def check(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        day = business_day(context)
-        rows = lake.read_between(table, day, day)
+        rows = lake.read_between(table, *business_days_of(context))
         result = validate(table, rows)
         failed = [one for one in result["results"] if not one["success"]]
         return dg.AssetCheckResult(

@@ -43,10 +43,11 @@ def tiered_interest_minor(
 
     ``tiers`` are (up to this balance in minor units, rate) in rising order; the last one is open (None).
     """
-    assert tiers and tiers[-1][0] is None
+    tops = [top for top, _ in tiers[:-1] if top is not None]
+    assert tiers[-1][0] is None and len(tops) == len(tiers) - 1 and tops == sorted(tops)
     below, rated = 0, 0
     for up_to, rate_e8 in tiers:
         top = principal_minor if up_to is None else min(up_to, principal_minor)
-        rated += max(0, top - below) * rate_e8
-        below = max(below, top)
+        rated += (top - below) * rate_e8
+        below = top
     return half_up(rated * days, RATE_UNITS * basis_days)

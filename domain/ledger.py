@@ -41,7 +41,6 @@ TEMPLATES: Final = {
     "financed_buy_settled": ("1210", "1110"),
     "loan_repaid": ("1110", "1210"),
     "interest_accrued": ("1220", "4010"),
-    "interest_collected": ("1110", "1220"),
     "dividend_received": ("1010", "2010"),
     "dividend_owed_on_short": ("2010", "1010"),
     "cash_in_lieu": ("1010", "2010"),

@@ -56,8 +56,8 @@ def reconcile(
 ) -> list[Break]:
     """Match lines by key and return every break, sorted by key; matched lines leave no trace.
 
-    Lines that share a key are matched as a multiset: equal ones first, the rest in order. What then remains on one side
-    is a duplicate if the other side knows the key, or this side already reported it, and missing otherwise.
+    Lines that share a key are matched as a multiset: equal ones first, the rest in order of size. What then remains on
+    one side is a duplicate if the other side knows the key, or this side already reported it, and missing otherwise.
 
     ``tolerance`` is the largest difference in minor units, itself included, that is no amount break;
     ``quantity_tolerance`` the same in shares. Linear in the number of lines.
@@ -93,7 +93,7 @@ def _by_key(lines: Sequence[Line]) -> dict[str, list[Line]]:
 
 
 def _pair(internal: Sequence[Line], external: Sequence[Line]) -> tuple[list[tuple[Line, Line]], list[Break]]:
-    """Set aside lines of one key that do not differ, pair the others in order; report what is left on either side."""
+    """Set aside lines of one key that do not differ, pair the others by size; report what is left on either side."""
     waiting: dict[tuple[object, ...], list[int]] = {}
     for place in reversed(range(len(external))):
         waiting.setdefault(external[place][1:5], []).append(place)
@@ -104,7 +104,9 @@ def _pair(internal: Sequence[Line], external: Sequence[Line]) -> tuple[list[tupl
             taken.add(same.pop())
         else:
             unmatched.append(mine)
-    remaining = [yours for place, yours in enumerate(external) if place not in taken]
+    # In order of size, so that lines a tolerance apart meet, whatever order either record lists them in.
+    unmatched.sort(key=_size)
+    remaining = sorted((yours for place, yours in enumerate(external) if place not in taken), key=_size)
     both = min(len(unmatched), len(remaining))
     pairs = list(zip(unmatched[:both], remaining[:both], strict=True))
     surplus = [
@@ -112,6 +114,10 @@ def _pair(internal: Sequence[Line], external: Sequence[Line]) -> tuple[list[tupl
         *_surplus(remaining[both:], is_internal=False, is_known=bool(internal)),
     ]
     return pairs, surplus
+
+
+def _size(line: Line) -> tuple[int, int, int, str]:
+    return line.quantity or 0, line.amount_minor or 0, _ordinal(line.day) or 0, line.currency
 
 
 def _surplus(lines: Sequence[Line], *, is_internal: bool, is_known: bool) -> list[Break]:

@@ -15,7 +15,7 @@ from domain.errors import RulebookNotUsable, RuleNotInForce
 from domain.money import PRICE_UNITS, RATE_UNITS, exponent
 
 STATUSES: Final = ("sourced", "known", "platform")
-"""How far a number may be trusted: read in a named source, known but not looked up, or chosen by this desk."""
+"""How far a number may be trusted: stated by a named source, known but not looked up, or chosen by this desk."""
 
 _RATIO_MAX: Final = 1.5
 """The largest ratio of a value anybody is charged; the whole-number arithmetic of requirements relies on it."""

@@ -64,6 +64,11 @@ class Screening:
     reading: Reading
     refused: list[dict[str, Any]] = field(default_factory=list)
 
+    def keep_days(self, first: date, last: date) -> None:
+        """Leave aside, without a reproach, the rows that describe a day outside ``first`` to ``last``."""
+        inside = [first <= day <= last for day in self.rows["as_of_date"]]
+        self.rows = self.rows[np.array(inside, dtype=bool)]
+
     def require(self, reason: str, holds: Callable[[pd.DataFrame], ArrayLike], explanation: str) -> None:
         """Keep the rows for which ``holds`` is true; ``explanation`` is a format string over the row's columns."""
         if self.rows.empty:

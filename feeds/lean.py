@@ -293,7 +293,7 @@ def _lines_between(
             "file": np.full(len(days), file.name, dtype=object),
             "line": np.arange(1, len(days) + 1),
             "bar_day": days,
-            "previous": np.concatenate([[0], days[:-1]]),
+            "previous": np.concatenate([[0], days])[:-1],
             "instrument_id": _owners(file, days, companies),
         }
     )

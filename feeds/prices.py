@@ -49,7 +49,7 @@ class LandingFolder:
         before = [day for day in files if day < first][-1:] if wanted else []
         screening = self._bars({day: files[day] for day in before + wanted}, reading)
         self._require_limits(screening, before + wanted)
-        screening.rows = screening.rows[[day >= first for day in screening.rows["as_of_date"]]]
+        screening.keep_days(first, last)
         screening.refused = [row for row in screening.refused if row["as_of_date"] >= first]
         for file in misnamed:
             fault = Fault("date_must_be_readable", f"{file.name} must be named for a day, like 2026-06-17.csv.")

@@ -75,14 +75,14 @@ def read_lean_rates(root: Path, reading: Reading, day: date) -> Delivery:
 
 def _require_days(screening: Screening, column: str, day: date) -> None:
     rows = screening.rows
-    screening.rows = rows.assign(as_of_date=delimited.to_days(rows[column]), asked=day)
+    screening.rows = rows.assign(as_of_date=delimited.to_days(rows[column]))
     unreadable = screening.rows["as_of_date"].isna()
     screening.rows.loc[unreadable, "as_of_date"] = day
     screening.require(
         "date_must_be_readable", lambda rows: ~unreadable,
         f"The rate's day must exist and be written 2026-06-17, but is {{{column}!a}}.",
     )  # fmt: skip
-    screening.rows = screening.rows[[known <= day for known in screening.rows["as_of_date"]]]
+    screening.keep_days(date.min, day)
 
 
 def _latest(screening: Screening, percent: bool) -> Delivery:

@@ -84,9 +84,8 @@ def read_corporate_actions(root: Path, reading: Reading, known: set[str], first:
         "date_must_be_readable", lambda rows: rows["ex_day"].notna(),
         "The ex-date must be a day that exists, written 2026-06-17, but is {ex_date!a}.",
     )  # fmt: skip
-    rows = screening.rows
-    screening.rows = rows[[first <= day <= last for day in rows["ex_day"]]]
     screening.rows = screening.rows.assign(as_of_date=screening.rows["ex_day"])
+    screening.keep_days(first, last)
     screening.require(
         "instrument_must_be_known", lambda rows: rows["instrument_id"].isin(known),
         "{instrument_id!a} is not among the instruments of reference/instruments.csv.",

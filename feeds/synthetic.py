@@ -15,7 +15,7 @@ import numpy as np
 
 from domain.errors import DeskNotReady, MarketFolderNotUsable
 from feeds.calendars import closes_at, opens_at
-from feeds.synthetic_clients import ClientBook, concentrated_accounts, plan_clients
+from feeds.synthetic_clients import ClientBook, concentrated_accounts, plan_clients, plan_deposits
 from feeds.synthetic_market import CRASHING, HALTED, LIMIT_DOWN, Tape, limit_cents, simulate
 from feeds.synthetic_plan import (
     DEMO_DAY,
@@ -29,7 +29,7 @@ from feeds.synthetic_plan import (
 )
 from feeds.synthetic_statements import write_statements
 
-__all__ = ["DEMO_DAY", "ClientBook", "DeskPlan", "plan_clients", "write_exchange", "write_statements"]
+__all__ = ["DEMO_DAY", "ClientBook", "DeskPlan", "plan_clients", "plan_deposits", "write_exchange", "write_statements"]
 
 _BATCHES_AFTER_OPEN: Final = {"CN": (0.5, 4.0, 5.0), "US": (0.5, 3.5, 6.0)}
 """Hours from the open at which a batch is cut: 02:00, 05:30, 06:30, 14:00, 17:00 and 19:30 UTC on the demo day."""

@@ -42,6 +42,9 @@ _CONTRACT_AGE_DAYS_MAX: Final = {"US": 360, "CN": 180}
 _PRINCIPAL_STEP_MINOR: Final = 10_000
 """Principals are whole hundreds of the currency."""
 
+DEPOSITORS_PER: Final = 40
+"""One account in so many pays cash in on an ordinary day."""
+
 _COMFORTABLE, _NO_DEBT, _BELOW, _NEAR, _CONCENTRATED = range(5)
 
 
@@ -136,6 +139,16 @@ def plan_clients(instruments: pd.DataFrame, prices: pd.DataFrame, plan: DeskPlan
         for k, keys in enumerate((["contract_id"], ["account_id", "instrument_id"], ["account_id"]))
     )
     return ClientBook(*(frame.assign(source=source) for frame in (clients, accounts, contracts, positions, deposits)))
+
+
+def plan_deposits(accounts: pd.DataFrame, plan: DeskPlan) -> pd.DataFrame:
+    """Cash that some invented clients pay in on ``plan.day``: account_id, currency, amount_minor, one row per payer."""
+    ordered = accounts.sort_values("account_id", ignore_index=True)
+    random = stream(plan, "deposits of the day")
+    count = min(len(ordered), max(4, len(ordered) // DEPOSITORS_PER))
+    payers = np.sort(random.choice(len(ordered), count, replace=False))
+    amounts = random.integers(1, 200, count) * _PRINCIPAL_STEP_MINOR
+    return ordered.loc[payers, ["account_id", "currency"]].assign(amount_minor=amounts).reset_index(drop=True)
 
 
 def concentrated_accounts(plan: DeskPlan, markets: Sequence[str]) -> list[str]:

@@ -171,7 +171,7 @@ def _bars(file: Path, kind: Kind, records: "np.ndarray", first: int, last: int, 
         "file": file.name,
         "line": np.arange(1, len(records) + 1),
         "bar_day": numbers,
-        "previous": np.concatenate([[0], numbers[:-1]]),
+        "previous": np.concatenate([[0], numbers])[:-1],
         "as_of_date": days,
     }
     for name in ("open", "high", "low", "close"):

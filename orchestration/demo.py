@@ -13,10 +13,12 @@ import pandas as pd
 from rich.console import Console
 
 from books.extract import bank_movements, extract
+from books.posting import post
 from books.seeding import seed
 from domain.errors import DeskNotReady, NoPrices
+from domain.ledger import Transfer, ledger_account_id
 from feeds.folders import MarketFolder, open_market_folder
-from feeds.synthetic import DeskPlan, plan_clients, write_exchange, write_statements
+from feeds.synthetic import DeskPlan, plan_clients, plan_deposits, write_exchange, write_statements
 from orchestration.desk import Desk, now
 from orchestration.settings import Settings
 
@@ -79,6 +81,8 @@ def run_business_day(desk: Desk, market: MarketFolder, plan: DeskPlan, stages: S
     """Start of day, every price batch, end of day."""
     with stages.stage("start_of_day", "Start of day: corporate actions, haircuts of the day, opening values"):
         desk.run("start_of_day", plan.day)
+    with stages.stage("deposits", "Clients pay in"):
+        pay_in(desk, plan)
     for batch in market.batches_of(plan.day):
         with stages.stage(f"batch {batch}", f"Price batch {batch}: a slice of equity, requirements, VaR and ES"):
             desk.revalue(batch, plan.day)
@@ -116,6 +120,20 @@ def seed_books(desk: Desk, market: MarketFolder, plan: DeskPlan, booked_on: date
     book = plan_clients(tradable, pd.DataFrame(alive[["instrument_id", "price_close_e4"]]), plan)
     with desk.books() as engine:
         seed(engine, book, booked_on=booked_on, known_at=now())
+
+
+def pay_in(desk: Desk, plan: DeskPlan) -> None:
+    """Post the day's synthetic deposits; what they do to equity shows at the close."""
+    deposits = plan_deposits(desk.lake.read("raw_books__accounts", plan.day), plan)
+    transfers = [
+        Transfer(
+            f"deposit/{plan.day}/{row.account_id}", "client_deposit", ledger_account_id("1010", row.currency),
+            ledger_account_id("2010", row.account_id), int(row.amount_minor), row.currency, plan.day,
+        )
+        for row in deposits.itertuples()
+    ]  # fmt: skip
+    with desk.books() as engine:
+        post(engine, transfers, booked_on=plan.day, known_at=now())
 
 
 def deliver_statements(desk: Desk, plan: DeskPlan) -> None:

@@ -1,6 +1,6 @@
 """The law and the house's policy as data: every YAML file below is one rulebook, and an edition is never edited.
 
-Each number carries a status: ``sourced`` (read in the source named), ``known`` (from memory; look it up before relying
+Each number carries a status: ``sourced`` (stated by the source named), ``known`` (from memory; look it up before relying
 on it) or ``platform`` (chosen by this desk). ``editions.lock`` holds a hash of every edition, so that no law in force
 can change silently.
 """

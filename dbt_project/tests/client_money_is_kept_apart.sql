@@ -1,4 +1,4 @@
--- What lies at the clients' bank (1010) is what we owe the clients (2010), per currency and day, to the last minor unit.
+-- What lies at the clients' bank (1010) is what we owe the clients (2010), per currency and day, to the minor unit.
 select
     as_of_date,
     currency,

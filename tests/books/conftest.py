@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from books import schema
 from books.clients import open_account, open_client
 from books.engine import create_books, open_books, writing
 
 DAY = date(2026, 6, 16)
 KNOWN_AT = datetime(2026, 6, 16, 20, 0, tzinfo=UTC)
 POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +36,7 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """A PostgreSQL server on a free port with one empty book as template; its address without a database."""
+    """Address of books in a PostgreSQL server of our own, on a free port."""
     if not (POSTGRESQL_BIN / "initdb").exists():
         reason = f"needs PostgreSQL 15 in {POSTGRESQL_BIN}, which is not here"
         if os.environ.get("LOMBARD_REQUIRE_POSTGRES") == "1":
@@ -69,21 +68,22 @@ def _serve(folder: Path) -> Iterator[str]:
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
     command("pg_ctl", "start", "-w", "-l", str(folder / "server.log"), "-o", options)
     try:
-        server = f"postgresql+psycopg://desk@127.0.0.1:{port}"
-        _administer(server, "CREATE DATABASE empty_books")
-        engine = open_books(f"{server}/empty_books")
+        address = f"postgresql+psycopg://desk@127.0.0.1:{port}/postgres"
+        engine = open_books(address)
         create_books(engine)
         engine.dispose()
-        yield server
+        yield address
     finally:
         command("pg_ctl", "stop", "-w", "-m", "immediate")
         (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
 
 
-def _administer(server: str, statement: str) -> None:
-    engine = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
+def _empty(address: str) -> None:
+    """Take everything out of the books again, which only a superuser with the triggers switched off can do."""
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET session_replication_role = replica")
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(schema.metadata.tables)}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -93,10 +93,9 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         file = tmp_path / "books.db"
         shutil.copy(request.getfixturevalue("empty_sqlite"), file)
         return f"sqlite:///{file}"
-    server = request.getfixturevalue("postgresql")
-    name = f"books_{next(_numbers)}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE empty_books")
-    return f"{server}/{name}"
+    server: str = request.getfixturevalue("postgresql")
+    _empty(server)
+    return server
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_sqlite_is_opened_so_that_nothing_acknowledged_is_lost(empty_sqlite: Pat
 
 
 def test_postgresql_keeps_checksums_and_waits_for_the_disk(postgresql: str) -> None:
-    engine = open_books(f"{postgresql}/empty_books")
+    engine = open_books(postgresql)
     with engine.connect() as connection:
         settings = {
             name: connection.exec_driver_sql(f"SHOW {name}").scalar()

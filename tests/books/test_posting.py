@@ -137,7 +137,8 @@ from domain.ledger import Transfer
 when = {"booked_on": date(2026, 6, 16), "known_at": datetime(2026, 6, 16, tzinfo=UTC)}
 with writing(open_books(sys.argv[1])) as connection:
     for n in range(50):
-        post(connection, [Transfer(f"t{n}", "client_deposit", "1010.USD", "2010.A1", 1, "USD", date(2026, 6, 16))], **when)
+        deposit = Transfer(f"t{n}", "client_deposit", "1010.USD", "2010.A1", 1, "USD", date(2026, 6, 16))
+        post(connection, [deposit], **when)
     print("half of the batch is written", flush=True)
     sys.stdin.read()
 """

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,17 @@ def test_balances_do_not_depend_on_the_order_of_transfers(posted: list[Transfer]
     shuffled = list(posted)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert balances(shuffled) == balances(posted)
+
+
+@pytest.mark.parametrize("golden", ["AC-001", "AC-005"], indirect=True)
+def test_a_whole_story_leaves_the_published_trial_balance(golden: Any) -> None:
+    story = [
+        Transfer(f"t{n}", event, debit, credit, amount, "CNY", date(2026, 1, 5))
+        for n, (event, debit, credit, amount) in enumerate(golden.given["journal_minor"])
+    ]
+    left = {code: balance for code, balance in balances(story).items() if balance}
+    assert left == golden.expected["trial_balance_minor"]
+    assert left["1010"] == -left["2010"]
 
 
 @given(sound_transfers())

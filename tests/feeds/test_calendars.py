@@ -50,7 +50,7 @@ def test_hours_are_instants_of_the_exchange_zone_and_half_days_close_early() -> 
 
 @pytest.mark.parametrize("market", sorted(MARKETS))
 def test_a_day_the_calendar_does_not_cover_is_refused_not_guessed(market: str) -> None:
-    with pytest.raises(DeskNotReady, match="covers .* but 2090-01-02 was asked for"):
+    with pytest.raises(DeskNotReady, match=r"covers .* but 2090-01-02 was asked for"):
         is_session(market, date(2090, 1, 2))
     with pytest.raises(DeskNotReady, match="update exchange_calendars"):
         session_after(market, date(2026, 6, 17), 5_000)

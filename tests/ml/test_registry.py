@@ -154,13 +154,3 @@ def test_nothing_is_pickled(registry: Registry) -> None:
     assert {path.suffix for path in kept} == {".json", ".txt"}
     for path in kept:
         path.read_bytes().decode("ascii")
-
-
-def test_opening_a_registry_does_not_import_mlflow() -> None:
-    import subprocess
-    import sys
-
-    code = "import sys, pathlib, ml.registry as r; r.Registry('sqlite:///x', pathlib.Path()); print('mlflow' in sys.modules)"
-    root = Path(__file__).parents[2]
-    asked = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert asked.stdout.strip() == "False"

@@ -40,7 +40,9 @@ def test_garch_finds_the_published_coefficients_of_the_mark_and_the_pound(name: 
         return -garch_log_likelihood(returns, GarchParameters(*values)) / len(returns)
 
     bounds = [(-1, 1), (1e-6, 1), (1e-6, 1), (1e-6, 0.9999)]
-    found = minimize(loss, [0.0, 0.02, 0.1, 0.8], method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15, "gtol": 1e-9})
+    found = minimize(
+        loss, [0.0, 0.02, 0.1, 0.8], method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15, "gtol": 1e-9}
+    )
     found = minimize(loss, found.x, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14, "maxiter": 4000})
     assert list(found.x) == pytest.approx(list(expected["coefficients"].values()), rel=expected["tolerance"]["rel"])
     assert -found.fun * len(returns) == near(expected, "log_likelihood")

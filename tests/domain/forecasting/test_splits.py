@@ -16,7 +16,7 @@ def test_no_target_taught_is_made_of_a_day_tested(
     for fold in folds:
         assert fold.train[-1] + horizon < fold.test[0]
         assert len(fold.test) == test
-        assert 0 <= fold.train[0]
+        assert fold.train[0] >= 0
         assert fold.test[-1] < observations
 
 

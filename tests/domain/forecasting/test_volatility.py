@@ -57,7 +57,9 @@ def test_garch_agrees_with_its_slow_twin(returns: np.ndarray, fitted: GarchParam
     variances = garch_variances(returns, fitted, presample=1e-4)
     for day, variance in enumerate(variances):
         weights = fitted.beta ** np.arange(day, -1, -1)
-        unrolled = np.sum(weights * (fitted.omega + fitted.alpha * squares[: day + 1])) + fitted.beta ** (day + 1) * 1e-4
+        unrolled = (
+            np.sum(weights * (fitted.omega + fitted.alpha * squares[: day + 1])) + fitted.beta ** (day + 1) * 1e-4
+        )
         assert variance == pytest.approx(unrolled, rel=1e-9)
 
 

@@ -91,11 +91,12 @@ def test_the_order_of_scenarios_does_not_matter(losses: np.ndarray, level: Fract
 
 
 def test_a_level_is_exact_where_a_float_would_not_be() -> None:
-    """100 × 0.29 is 28.999999999999996 to a float: the rank would be right by luck, its neighbour's would not."""
     losses = np.arange(1.0, 101.0)
+    assert 100 * 0.55 > 55  # A float would take the 56th.
+    assert value_at_risk(losses, Fraction(55, 100)) == 55
+    assert expected_shortfall(losses, Fraction(55, 100)) == 78  # The mean of 56 to 100.
     assert value_at_risk(losses, Fraction(99, 100)) == 99
     assert expected_shortfall(losses, Fraction(99, 100)) == 100
-    assert value_at_risk(losses, Fraction(57, 100)) == 57  # 100 × 0.57 is 56.99999999999999 to a float.
 
 
 @pytest.mark.parametrize(("level", "fewest"), [(Fraction(99, 100), 50), (Fraction(975, 1000), 20), (Fraction(1, 2), 1)])

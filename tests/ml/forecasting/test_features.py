@@ -54,7 +54,9 @@ def test_a_market_is_not_moved_by_another() -> None:
     )
     columns = ["market_volatility_5d_ratio", "market_volatility_20d_ratio"]
     for before, after in zip(
-        build_features(returns, 5).groupby("instrument_id"), build_features(louder, 5).groupby("instrument_id"), strict=True
+        build_features(returns, 5).groupby("instrument_id"),
+        build_features(louder, 5).groupby("instrument_id"),
+        strict=True,
     ):
         if before[0].startswith("CN"):
             pd.testing.assert_frame_equal(before[1][columns], after[1][columns])

@@ -11,8 +11,8 @@ lines as (
     select
         transfers.*,
         'debit' as side,
-        debit_account_id as ledger_account_id,
-        amount_minor as signed_minor
+        transfers.debit_account_id as ledger_account_id,
+        transfers.amount_minor as signed_minor
 
     from transfers
 
@@ -21,8 +21,8 @@ lines as (
     select
         transfers.*,
         'credit' as side,
-        credit_account_id as ledger_account_id,
-        -amount_minor as signed_minor
+        transfers.credit_account_id as ledger_account_id,
+        -transfers.amount_minor as signed_minor
 
     from transfers
 

@@ -38,8 +38,10 @@ holdings as (
         slice,
         count(*) as positions,
         count(*) filter (where market_value_minor is null) as unpriced_positions,
-        cast(coalesce(sum(market_value_minor) filter (where market_value_minor > 0), 0) as bigint) as long_value_minor,
-        cast(coalesce(-sum(market_value_minor) filter (where market_value_minor < 0), 0) as bigint) as short_value_minor,
+        cast(coalesce(sum(market_value_minor) filter (where market_value_minor > 0), 0) as bigint)
+            as long_value_minor,
+        cast(coalesce(-sum(market_value_minor) filter (where market_value_minor < 0), 0) as bigint)
+            as short_value_minor,
         case when bool_or(source = 'synthetic') then 'synthetic' else any_value(source) end as source
 
     from positions

@@ -18,7 +18,8 @@ actions_at_bars as (
     select
         corporate_actions.instrument_id,
         daily_bars.as_of_date,
-        coalesce(product(corporate_actions.split_ratio) filter (where corporate_actions.kind = 'split'), 1) as split_ratio,
+        coalesce(product(corporate_actions.split_ratio) filter (where corporate_actions.kind = 'split'), 1)
+            as split_ratio,
         cast(
             coalesce(sum(corporate_actions.dividend_e4) filter (where corporate_actions.kind = 'cash_dividend'), 0)
             as bigint

@@ -156,7 +156,7 @@ chosen as (
         row_number() over (
             partition by observations.as_of_date, slices.slice, observations.instrument_id
             order by
-                observations.preference,
+                observations.preference asc,
                 observations.quoted_at desc,
                 observations.known_from_slice desc,
                 observations.line desc

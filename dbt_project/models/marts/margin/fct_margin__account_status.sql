@@ -32,7 +32,7 @@ judged_slices as (
 judged as (
 
     select
-        accounts.* exclude (requirement_of_nothing_minor),
+        accounts.*,
         coalesce(requirements.requirement_exchange_minor, accounts.requirement_of_nothing_minor)
             as requirement_exchange_minor,
         coalesce(requirements.requirement_house_minor, accounts.requirement_of_nothing_minor)
