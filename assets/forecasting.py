@@ -32,8 +32,8 @@ from ml.registry import Champion, Fit, Logged, Registry, judge
 HISTORY_DAYS = 750
 """Trading days a model is taught with and a forecast looks back on: three years, so that one crisis may be in it."""
 
-DRIFT_DAYS = 20
-"""Trading days compared with all those before them."""
+DRIFT_DAYS = 60
+"""Trading days compared with those before; volatility comes in clusters, so a month always looks unlike the rest."""
 
 _FORECASTING: dict[str, Any] = {"group_name": "forecasting", "owners": ["team:models"], "partitions_def": business_days}
 _READS = ["int_market__daily_returns", "stg_market__instruments"]
@@ -110,9 +110,9 @@ def calc_forecasting__drift(
     registry: dg.ResourceParam[Registry],
     reports: dg.ResourceParam[Reports],
 ) -> dg.MaterializeResult[Any]:
-    """Whether features and forecasts of the last twenty trading days still look like those before them.
+    """Whether features and forecasts of the last sixty trading days still look like those before them.
 
-    One row per feature, and one for the champion's forecast. No row while there is not yet a month to compare with.
+    One row per feature, and one for the champion's forecast. No row while there is nothing yet to compare with.
     """
     day, known_at = business_day(context), datetime.now(UTC)
     features = features_before(_returns_before(lake, day), day)

@@ -108,7 +108,9 @@ class Lake:
 
     def _load(self, file: Path, table: str) -> pd.DataFrame:
         try:
-            return pq.read_table(file, schema=TABLES[table], page_checksum_verification=True, partitioning=None).to_pandas()
+            return pq.read_table(
+                file, schema=TABLES[table], page_checksum_verification=True, partitioning=None
+            ).to_pandas()
         except (OSError, pa.ArrowException) as damage:
             raise TableNotInLake(
                 f"{file} cannot be read back as {table} ({damage}). Nothing was changed; materialize that day again."

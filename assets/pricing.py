@@ -24,7 +24,9 @@ Rulebooks = Callable[[str], Rulebook]
 
 
 @dg.asset(
-    **_PRICING, kinds={"numpy"}, deps=[*_READS, "stg_market__rates", "calc_forecasting__volatility", "raw_market__daily_bars"]
+    **_PRICING,
+    kinds={"numpy"},
+    deps=[*_READS, "stg_market__rates", "calc_forecasting__volatility", "raw_market__daily_bars"],
 )
 def calc_pricing__loan_rates(
     context: dg.AssetExecutionContext,
@@ -89,7 +91,9 @@ def calc_pricing__accruals(
     rows["basis_days"] = [terms.basis_days[currency] for currency in rows["currency"]]
     rows["interest_minor"] = [
         accrued_interest_minor(int(principal), int(rate), int(days), int(basis))
-        for principal, rate, days, basis in rows[["principal_minor", "rate_e8", "days", "basis_days"]].itertuples(index=False)
+        for principal, rate, days, basis in rows[["principal_minor", "rate_e8", "days", "basis_days"]].itertuples(
+            index=False
+        )
     ]
     rows = rows[rows["interest_minor"] > 0].assign(
         transfer_id=lambda due: [f"interest/{day}/{contract}" for contract in due["contract_id"]], known_at=known_at

@@ -34,7 +34,7 @@ PUBLISHED_TABLES = {
     "fct_forecasting__scores": "where as_of_date <= ?",
     "fct_forecasting__drift": "where as_of_date = ?",
     "dim_market__instruments": "",
-    "dim_clients__accounts": "",
+    "dim_clients__accounts": "where as_of_date <= ?",
 }
 
 
@@ -117,6 +117,8 @@ def _read_marts(lake: Lake, day: date, slice_name: str) -> dict[str, pa.Table]:
     """Read every published mart through one connection; the table names are ours, the values are parameters."""
     with lake.door() as connection:
         return {
-            name: connection.execute(f"select * from {name} {where}", [day, slice_name][: where.count("?")]).to_arrow_table()
+            name: connection.execute(
+                f"select * from {name} {where}", [day, slice_name][: where.count("?")]
+            ).to_arrow_table()
             for name, where in PUBLISHED_TABLES.items()
         }

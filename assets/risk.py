@@ -23,10 +23,8 @@ VAR_LEVEL, ES_LEVEL = Fraction(99, 100), Fraction(975, 1000)
 _RISK = {"group_name": "risk", "owners": ["team:risk"], "partitions_def": business_days, "kinds": {"numpy"}}
 
 
-@dg.asset(**_RISK, deps=["int_market__daily_returns"])
-def calc_risk__scenarios(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult[Any]:
+@dg.asset(**_RISK, deps=["int_market__daily_returns", "raw_market__daily_bars", "raw_market__corporate_actions"])
+def calc_risk__scenarios(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[Any]:
     """Returns every instrument had on each of the last sessions, replayed as tomorrow. One row per instrument and session.
 
     A session on which an instrument did not trade moves it by nothing.

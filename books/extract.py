@@ -12,7 +12,7 @@ from books import schema
 from books.engine import Books, reading
 from books.journal import LedgerHead, ledger_head
 from books.positions import quantities
-from domain.ledger import BANK_CODES, Account, client_accounts, desk_accounts
+from domain.ledger import BANK_CODES, GENESIS_HASH, Account, client_accounts, desk_accounts
 
 _TEXT, _COUNT, _DAY = pa.string(), pa.int64(), pa.date32()
 _CIRCUMSTANCES: Final = {"source": _TEXT, "as_of_date": _DAY, "known_at": pa.timestamp("us", tz="UTC")}
@@ -44,12 +44,12 @@ COLUMNS: Final[dict[str, dict[str, pa.DataType]]] = {
 def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
     """Every table of the books as they stood when ``day`` closed (or stand, if it has not), in one read transaction.
 
-    Only what was booked on or before ``day`` counts, so an old day asked for again gives the same numbers and the same
-    ledger head. ``raw_books__transfers`` holds the transfers booked on ``day`` itself. Everything a synthetic account
-    owns or moves carries ``source = 'synthetic'``.
+    Only entries up to :func:`closing_head` count, so a day asked for again gives the same numbers and the same head.
+    ``raw_books__transfers`` holds the transfers since the head of the day before. Everything a synthetic account owns or
+    moves carries ``source = 'synthetic'``.
     """
     with reading(books) as connection:
-        head = ledger_head(connection, day)
+        head = closing_head(connection, day)
         ledger = _ledger_accounts(connection, head)
         rows = {
             "raw_books__accounts": _accounts(connection, head),
@@ -58,10 +58,32 @@ def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
             "raw_books__ledger_accounts": [
                 (a.ledger_account_id, a.code, a.kind, a.account_id, a.currency, source) for a, source in ledger
             ],
-            "raw_books__transfers": _transfers(connection, day, ledger),
+            "raw_books__transfers": _transfers(connection, day, head, ledger),
             "raw_books__balances": _balances(connection, head, ledger),
         }
     return {table: _table(table, rows[table], str(head), day, known_at) for table in COLUMNS}
+
+
+def closing_head(connection: sa.Connection, day: date) -> LedgerHead:
+    """The entry a business day is valued on: the last one before the first effect of its own close.
+
+    Interest and calls of the close follow from its numbers. Were they counted among them, a close run twice would find
+    other numbers than it found at first. They, and whatever is booked after them, belong to the next day.
+    """
+    last, event = ledger_head(connection, day), schema.event.c
+    of_the_day = event.booked_on == day
+    interest = sa.select(sa.func.min(event.sequence)).join_from(schema.event, schema.transfer)
+    calls = sa.select(sa.func.min(event.sequence)).join_from(schema.event, schema.margin_call)
+    effects = [
+        connection.execute(interest.where(of_the_day, schema.transfer.c.template == "interest_accrued")).scalar(),
+        connection.execute(calls.where(of_the_day, schema.margin_call.c.slice == "close")).scalar(),
+    ]
+    first_effect = min((sequence for sequence in effects if sequence is not None), default=None)
+    if first_effect is None:
+        return last
+    before = sa.select(event.sequence, event.entry_hash).where(event.sequence < first_effect)
+    row = connection.execute(before.order_by(event.sequence.desc()).limit(1)).one_or_none()
+    return LedgerHead(row.sequence, row.entry_hash) if row else LedgerHead(0, GENESIS_HASH)
 
 
 def bank_movements(books: Books, day: date) -> pd.DataFrame:
@@ -72,7 +94,7 @@ def bank_movements(books: Books, day: date) -> pd.DataFrame:
     columns = ["bank_account_id", "reference", "value_date", "amount_minor", "currency"]
     rows = []
     with reading(books) as connection:
-        for row in connection.execute(_transfers_booked_on(day)):
+        for row in connection.execute(_transfers_of(connection, day, closing_head(connection, day))):
             for ledger_account_id, sign in ((row.debit_account_id, 1), (row.credit_account_id, -1)):
                 if ledger_account_id.partition(".")[0] in BANK_CODES:
                     amount = sign * row.amount_minor
@@ -128,16 +150,23 @@ def _ledger_accounts(connection: sa.Connection, head: LedgerHead) -> list[tuple[
     return accounts
 
 
-def _transfers_booked_on(day: date) -> sa.Select[Any]:
+def _transfers_of(connection: sa.Connection, day: date, head: LedgerHead) -> sa.Select[Any]:
+    """Transfers after the head of the last day before ``day`` that has entries, up to ``head``."""
+    booked_on = schema.event.c.booked_on
+    previous = connection.execute(sa.select(sa.func.max(booked_on)).where(booked_on < day)).scalar()
+    after = closing_head(connection, previous).sequence if previous else 0
     query = sa.select(schema.transfer, schema.event.c.entry_hash).join_from(schema.transfer, schema.event)
-    return query.where(schema.event.c.booked_on == day).order_by(schema.transfer.c.sequence)
+    sequence = schema.transfer.c.sequence
+    return query.where(sequence > after, sequence <= head.sequence).order_by(sequence)
 
 
-def _transfers(connection: sa.Connection, day: date, ledger: list[tuple[Account, str]]) -> list[tuple[Any, ...]]:
+def _transfers(
+    connection: sa.Connection, day: date, head: LedgerHead, ledger: list[tuple[Account, str]]
+) -> list[tuple[Any, ...]]:
     client_source = {a.ledger_account_id: source for a, source in ledger if a.account_id is not None}
     desk_source = {a.ledger_account_id: source for a, source in ledger if a.account_id is None}
     rows = []
-    for row in connection.execute(_transfers_booked_on(day)):
+    for row in connection.execute(_transfers_of(connection, day, head)):
         # A transfer is as synthetic as the client it concerns; one between desk-wide accounts, as the desk.
         source = (
             client_source.get(row.debit_account_id)

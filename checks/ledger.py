@@ -9,9 +9,7 @@ from books.journal import verify_chain
 
 
 @dg.asset_check(asset="raw_books__balances", blocking=True, partitions_def=business_days)
-def debits_equal_credits(
-    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
-) -> dg.AssetCheckResult:
+def debits_equal_credits(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
     """In every currency the balances of the whole ledger add up to nothing.
 
     Blocking: a ledger out of balance has made or lost money, and every equity computed from it would look right.

@@ -38,7 +38,9 @@ def _brief(failed: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "expectation": one["expectation_config"]["type"],
             "asked": {k: v for k, v in one["expectation_config"]["kwargs"].items() if k != "batch_id"},
-            "observed": {k: one["result"].get(k) for k in ("unexpected_count", "partial_unexpected_list", "observed_value")},
+            "observed": {
+                k: one["result"].get(k) for k in ("unexpected_count", "partial_unexpected_list", "observed_value")
+            },
         }
         for one in failed
     ]

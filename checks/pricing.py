@@ -18,5 +18,6 @@ def the_parts_sum_to_the_rate(
     parts = rates["risk_free_e8"] + rates["funding_premium_e8"] + rates["expected_loss_premium_e8"]
     unexplained = rates[parts != rates["rate_e8"]]
     return dg.AssetCheckResult(
-        passed=unexplained.empty, description=f"{len(unexplained)} of {len(rates)} rates differ from the sum of their parts."
+        passed=unexplained.empty,
+        description=f"{len(unexplained)} of {len(rates)} rates differ from the sum of their parts.",
     )

@@ -1,7 +1,7 @@
 """How fast the desk is, and against what: one table, and ``build/bench.json``. Never a test."""
 
 import json
-import os
+import multiprocessing
 import platform
 import shutil
 import socket
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.errors import DeskNotReady
-from orchestration.settings import REPOSITORY
+from orchestration.settings import REPOSITORY, inherited_environment
 
 STEP: Final = "step 1"
 _PYTHON: Final = sys.executable
@@ -43,14 +43,16 @@ class Row:
     limit: str = ""
     better: str = "lower"
     step: str = STEP
-    machine: str = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    machine: str = f"{platform.machine()}, {multiprocessing.cpu_count()} cores, Python {platform.python_version()}"
     at: str = ""
 
 
 def run_bench(only: str | None, console: Console) -> list[Row]:
     """Take every measurement, or one; print the table and write the JSON beside those of earlier runs."""
     if only is not None and only not in MEASUREMENTS:
-        raise DeskNotReady(f"A measurement must be one of {', '.join(MEASUREMENTS)}, but got {only!r}. Nothing was run.")
+        raise DeskNotReady(
+            f"A measurement must be one of {', '.join(MEASUREMENTS)}, but got {only!r}. Nothing was run."
+        )
     chosen = [only] if only else list(MEASUREMENTS)
     rows: list[Row] = []
     for name in chosen:
@@ -113,7 +115,11 @@ def _demo() -> list[Row]:
 def _slice() -> list[Row]:
     """From a batch renamed into the landing folder to its slice in the published manifest, under ``lombard up``."""
     with _home() as home:
-        environment = {"LOMBARD_HOME": str(home), "LOMBARD_DAGSTER_PORT": str(_free_port()), "LOMBARD_MLFLOW_PORT": str(_free_port())}
+        environment = {
+            "LOMBARD_HOME": str(home),
+            "LOMBARD_DAGSTER_PORT": str(_free_port()),
+            "LOMBARD_MLFLOW_PORT": str(_free_port()),
+        }
         _run([_PYTHON, "-m", "orchestration.command", "demo"], environment)
         batches = sorted((home / "landing" / "intraday").glob("*.csv"))
         # The day is over; the same quotes under later names are new batches to the sensor.
@@ -141,7 +147,9 @@ def _kernels() -> list[Row]:
     quantity, price = random.integers(-1_000, 10_000, 100_000), random.integers(5_000, 5_000_000, 100_000)
     fast = _best(lambda: maintenance_requirement(quantity, price, rule))
     sample = 2_000
-    slow = _best(lambda: [maintenance_requirement(quantity[i : i + 1], price[i : i + 1], rule) for i in range(sample)], 1)
+    slow = _best(
+        lambda: [maintenance_requirement(quantity[i : i + 1], price[i : i + 1], rule) for i in range(sample)], 1
+    )
     values, returns = random.normal(1e9, 1e8, 60), random.normal(0, 0.02, (500, 60))
     losses = _best(lambda: portfolio_losses(values, returns))
     loop = _best(lambda: [-sum(v * r for v, r in zip(values, row, strict=True)) for row in returns], 1)
@@ -187,8 +195,13 @@ def _fresh_clone() -> list[Row]:
         clone, home = Path(folder) / "lombard", Path(folder) / "home"
         home.mkdir()
         _run(["git", "clone", "-q", str(REPOSITORY), str(clone)], {})
-        cache = os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv")
-        environment = {"HOME": str(home), "UV_CACHE_DIR": cache, "LOMBARD_HOME": str(clone / ".desk"), "VIRTUAL_ENV": ""}
+        cache = _answer([str(Path(_PYTHON).parent / "uv"), "cache", "dir"])
+        environment = {
+            "HOME": str(home),
+            "UV_CACHE_DIR": cache,
+            "LOMBARD_HOME": str(clone / ".desk"),
+            "VIRTUAL_ENV": "",
+        }
         demo = _wall(["make", "demo"], environment, clone)
         test = _wall(["make", "test"], environment, clone)
     return [
@@ -220,7 +233,7 @@ def _home() -> Iterator[Path]:
 def _up(environment: dict[str, str], home: Path) -> Iterator[None]:
     """Run ``lombard up`` for one block; it is ready when it says that sensors are running."""
     process = subprocess.Popen(
-        [_PYTHON, "-m", "orchestration.command", "up"], env={**os.environ, **environment}, cwd=REPOSITORY,
+        [_PYTHON, "-m", "orchestration.command", "up"], env=inherited_environment(environment), cwd=REPOSITORY,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
@@ -258,17 +271,27 @@ def _wall(command: list[str], environment: dict[str, str] | None = None, folder:
 
 def _run(command: list[str], environment: dict[str, str], folder: Path = REPOSITORY) -> None:
     ran = subprocess.run(
-        command, env={**os.environ, **environment}, cwd=folder, capture_output=True, text=True, check=False
+        command, env=inherited_environment(environment), cwd=folder, capture_output=True, text=True, check=False
     )
     if ran.returncode != 0:
-        raise DeskNotReady(f"{' '.join(command)} failed, so nothing was measured:\n{ran.stdout[-1500:]}{ran.stderr[-1500:]}")
+        raise DeskNotReady(
+            f"{' '.join(command)} failed, so nothing was measured:\n{ran.stdout[-1500:]}{ran.stderr[-1500:]}"
+        )
+
+
+def _answer(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _wall_and_peak(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
     """Wall time of a command, and the largest resident memory its process tree had, sampled ten times a second."""
     started, peak = time.perf_counter(), 0
     process = subprocess.Popen(
-        command, env={**os.environ, **environment}, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        env=inherited_environment(environment),
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     root = psutil.Process(process.pid)
     while True:
@@ -279,7 +302,9 @@ def _wall_and_peak(command: list[str], environment: dict[str, str]) -> tuple[flo
             peak = max(peak, _resident(root))
     if process.returncode != 0:
         assert process.stderr is not None
-        raise DeskNotReady(f"{' '.join(command)} failed, so nothing was measured:\n{process.stderr.read().decode()[-1500:]}")
+        raise DeskNotReady(
+            f"{' '.join(command)} failed, so nothing was measured:\n{process.stderr.read().decode()[-1500:]}"
+        )
     return time.perf_counter() - started, peak
 
 

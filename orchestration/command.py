@@ -23,7 +23,9 @@ Day = Annotated[datetime | None, typer.Option(help="Business day, YYYY-MM-DD.", 
 @app.command()
 def demo(
     accounts: Annotated[int, typer.Option(min=10, max=100_000, help="Synthetic margin accounts to open.")] = 2_000,
-    market: Annotated[Path | None, typer.Option(help="A Lean or TongDaXin folder; synthetic exchange if absent.")] = None,
+    market: Annotated[
+        Path | None, typer.Option(help="A Lean or TongDaXin folder; synthetic exchange if absent.")
+    ] = None,
     day: Day = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the synthetic exchange and clients.")] = None,
 ) -> None:
@@ -104,7 +106,9 @@ def main() -> None:
     try:
         app()
     except DeskError as failure:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]{type(failure).__name__}[/bold red]: {failure}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]{type(failure).__name__}[/bold red]: {failure}", highlight=False
+        )
         sys.exit(2)
     except OSError as refused:
         Console(stderr=True, soft_wrap=True).print(

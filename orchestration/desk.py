@@ -41,6 +41,9 @@ run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false
 """
 """Dagster's own settings. A crashed worker is tried once more; a failed step is not, because its cause stays."""
 
+_SILENT: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster keeps its event log in its storage; the terminal is for people."""
+
 
 class Desk:
     """A desk whose folders stand; jobs run one after another in this process and are kept in Dagster's history."""
@@ -109,7 +112,7 @@ class Desk:
         return self.definitions.get_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=None if until else day.isoformat(),
-            run_config=config,
+            run_config={**(config or {}), **_SILENT},
             tags=tags,
             raise_on_error=True,
         )

@@ -72,4 +72,6 @@ def _next_step(kind: str) -> str:
         return "Do what the message says, then re-execute the run from failure in the Dagster UI."
     if may_help_to_retry(kind):
         return "Re-execute the run from failure in the Dagster UI; the cause may have passed."
-    return "Open the run in the Dagster UI and read the step's log; this is a defect or a broken check, not a busy engine."
+    return (
+        "Open the run in the Dagster UI and read the step's log; this is a defect or a broken check, not a busy engine."
+    )

@@ -18,6 +18,12 @@ _BOOKS = [
 _HISTORY = ["raw_market__instruments", "raw_market__daily_bars", "raw_market__corporate_actions", "raw_market__rates"]
 _BEFORE_CALC = dg.AssetSelection.tag("lombard/dbt", "before_calc")
 _AFTER_CALC = dg.AssetSelection.tag("lombard/dbt", "after_calc")
+_PRICED = dg.AssetSelection.checks(
+    dg.AssetCheckKey(dg.AssetKey("int_collateral__positions_priced"), "every_position_is_priced")
+)
+_TIGHTENED = dg.AssetSelection.checks(
+    dg.AssetCheckKey(dg.AssetKey("calc_margin__requirements"), "the_house_never_asks_less_than_the_exchange")
+)
 
 
 def sliced(name: str, **more: dict[str, str]) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
@@ -48,7 +54,7 @@ start_of_day = dg.define_asset_job(
         *_BOOKS, "raw_market__instruments", "raw_market__corporate_actions", "raw_market__rates",
         "calc_forecasting__volatility", "calc_collateral__haircuts", "calc_risk__scenarios", *SLICED,
     )
-    | _BEFORE_CALC,
+    | _PRICED,
     config=sliced("open"),
     description="Book the day's corporate actions, take the forecast and the haircuts of the day, value the opening.",
     tags=WAREHOUSE,
@@ -57,11 +63,7 @@ start_of_day = dg.define_asset_job(
 
 intraday_revaluation = dg.define_asset_job(
     "intraday_revaluation",
-    selection=dg.AssetSelection.assets("raw_market__prices", *SLICED).without_checks()
-    | dg.AssetSelection.checks(
-        dg.AssetCheckKey(dg.AssetKey("int_collateral__positions_priced"), "every_position_is_priced"),
-        dg.AssetCheckKey(dg.AssetKey("calc_margin__requirements"), "the_house_never_asks_less_than_the_exchange"),
-    ),
+    selection=dg.AssetSelection.assets("raw_market__prices", *SLICED).without_checks() | _PRICED | _TIGHTENED,
     description="One price batch becomes one published slice. Never waits for dbt: the views follow by themselves.",
     tags={**WAREHOUSE, "dagster/priority": "10"},
     executor_def=dg.in_process_executor,

@@ -13,9 +13,7 @@ BATCHES_PER_TICK_MAX = 10
 """Catch up after an outage ten batches at a time, so one bad night cannot flood the queue."""
 
 
-@dg.sensor(
-    job=intraday_revaluation, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING
-)
+@dg.sensor(job=intraday_revaluation, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
 def on_price_batch(
     context: dg.SensorEvaluationContext, market: dg.ResourceParam[MarketFolder]
 ) -> dg.SensorResult | dg.SkipReason:

@@ -110,6 +110,11 @@ def load_settings(home: Path | None = None, market_folder: Path | None = None) -
     )
 
 
+def inherited_environment(more: dict[str, str]) -> dict[str, str]:
+    """This process's environment with ``more`` put over it, for a child process."""
+    return {**os.environ, **more}
+
+
 def _remembered_market(home: Path) -> str | None:
     desk = home / "desk.json"
     return json.loads(desk.read_text(encoding="utf-8"))["market_folder"] if desk.exists() else None

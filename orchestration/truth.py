@@ -29,7 +29,11 @@ def score_truth(truth_file: Path, lake: Lake) -> Score | None:
         return None
     truth = json.loads(truth_file.read_text(encoding="utf-8"))
     day, facts = date.fromisoformat(truth["day"]), truth["planted"]
-    missed = [f"{fact['kind']} ({fact.get('key') or fact.get('instrument_id')})" for fact in facts if not _found(fact, day, lake)]
+    missed = [
+        f"{fact['kind']} ({fact.get('key') or fact.get('instrument_id')})"
+        for fact in facts
+        if not _found(fact, day, lake)
+    ]
     return Score(len(facts), len(facts) - len(missed), missed, _unplanted(facts, day, lake))
 
 
@@ -101,7 +105,10 @@ def _breaks(day: date, lake: Lake) -> set[tuple[str, str, str]]:
 
 def _quarantined(day: date, lake: Lake) -> set[tuple[str, int, str]]:
     rows: pd.DataFrame = lake.read_between("raw_feeds__quarantine", day, day)
-    return {(Path(file).name, int(line), reason) for file, line, reason in rows[["file", "line", "reason"]].itertuples(index=False)}
+    return {
+        (Path(file).name, int(line), reason)
+        for file, line, reason in rows[["file", "line", "reason"]].itertuples(index=False)
+    }
 
 
 def _unplanted(facts: list[Planted], day: date, lake: Lake) -> list[str]:

@@ -111,9 +111,7 @@ def _default_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _await_answer(
-    service: Service, process: "subprocess.Popen[bytes]", stop: threading.Event, logs: Path
-) -> None:
+def _await_answer(service: Service, process: "subprocess.Popen[bytes]", stop: threading.Event, logs: Path) -> None:
     for _ in range(START_SECONDS_MAX * 2):
         if service.answers_at is None or stop.is_set():
             return
@@ -125,7 +123,9 @@ def _await_answer(
                 return
         except OSError:
             stop.wait(0.5)
-    raise DeskNotReady(f"{service.name} did not answer within {START_SECONDS_MAX} s; see {logs / _log_name(service.name)}.")
+    raise DeskNotReady(
+        f"{service.name} did not answer within {START_SECONDS_MAX} s; see {logs / _log_name(service.name)}."
+    )
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,8 +1,8 @@
 """The law and the house's policy as data: every YAML file below is one rulebook, and an edition is never edited.
 
-Each number carries a status: ``sourced`` (stated by the source named), ``known`` (from memory; look it up before relying
-on it) or ``platform`` (chosen by this desk). ``editions.lock`` holds a hash of every edition, so that no law in force
-can change silently.
+Each number carries a status: ``sourced`` (stated by the source named), ``known`` (from memory; look it up before
+relying on it) or ``platform`` (chosen by this desk). ``editions.lock`` holds a hash of every edition, so that no law in
+force can change silently.
 """
 
 import hashlib

@@ -87,7 +87,9 @@ def _calls(calls: pd.DataFrame) -> RenderableType:
         "account", *numbers, "due", "rule edition", numbers=numbers,
     )  # fmt: skip
     for row in calls.nlargest(5, "call_minor").itertuples():
-        amounts = [format_minor(int(v), row.currency) for v in (row.equity_minor, row.requirement_minor, row.call_minor)]
+        amounts = [
+            format_minor(int(v), row.currency) for v in (row.equity_minor, row.requirement_minor, row.call_minor)
+        ]
         table.add_row(row.account_id, *amounts, str(row.due_on)[:10], row.rulebook_edition)
     return table
 
@@ -114,7 +116,9 @@ def _forecast(scores: pd.DataFrame, drift: pd.DataFrame) -> RenderableType:
     table = _table("Five-day volatility, walked forward (lower is better)", "method", *numbers, "", numbers=numbers)
     for row in scores[scores["as_of_date"] == scores["as_of_date"].max()].sort_values("qlike").itertuples():
         champion = f"champion, version {row.model_version}" if row.is_champion else ""
-        table.add_row(row.method, f"{row.qlike:.4f}", f"{row.rmse:.4f}", f"{row.mae:.4f}", f"{row.observations:,}", champion)
+        table.add_row(
+            row.method, f"{row.qlike:.4f}", f"{row.rmse:.4f}", f"{row.mae:.4f}", f"{row.observations:,}", champion
+        )
     if drift.empty:
         return Group(table, Text("Drift: not measured yet today.\n"))
     drifted = int(drift["is_drifted"].sum())
@@ -137,7 +141,9 @@ def _reconciliation(breaks: pd.DataFrame) -> RenderableType:
 def _quarantine(quarantine: pd.DataFrame) -> RenderableType:
     if quarantine.empty:
         return Text("Quarantine: empty; every delivered row was believed.\n")
-    table = _table(f"Quarantine: {len(quarantine):,} rows not believed", "reason", "rows", "for example", numbers=("rows",))
+    table = _table(
+        f"Quarantine: {len(quarantine):,} rows not believed", "reason", "rows", "for example", numbers=("rows",)
+    )
     for reason, of_one in quarantine.groupby("reason"):
         first = of_one.iloc[0]
         table.add_row(str(reason), f"{len(of_one):,}", f"{first['file']}:{first['line']}")

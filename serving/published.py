@@ -35,5 +35,7 @@ def open_publication(root: Path) -> Publication:
     """Open the current publication below ``root``."""
     manifest = root / "_manifest.json"
     if not manifest.exists():
-        raise DeskNotReady(f"Nothing has been published in {root} yet. Run `make demo`, or the job start_of_day, first.")
+        raise DeskNotReady(
+            f"Nothing has been published in {root} yet. Run `make demo`, or the job start_of_day, first."
+        )
     return Publication(root, json.loads(manifest.read_text(encoding="utf-8")))

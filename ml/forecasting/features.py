@@ -7,21 +7,30 @@ import numpy as np
 import pandas as pd
 
 from domain.forecasting.baselines import ewma_volatility, random_walk_volatility
-from domain.forecasting.volatility import realised_volatility, trailing_volatility
+from domain.forecasting.volatility import (
+    SESSIONS_PER_YEAR,
+    VOLATILITY_FLOOR_RATIO,
+    realised_volatility,
+    trailing_volatility,
+)
 
 FEATURES: Final = (
-    "volatility_5d_ratio",
-    "volatility_20d_ratio",
-    "volatility_60d_ratio",
     "volatility_ewma_ratio",
-    "downside_20d_ratio",
-    "return_absolute_1d_ratio",
-    "return_absolute_largest_20d_ratio",
-    "return_5d_ratio",
-    "market_volatility_5d_ratio",
-    "market_volatility_20d_ratio",
+    "volatility_5d_over_ewma_ratio",
+    "volatility_20d_over_ewma_ratio",
+    "volatility_60d_over_ewma_ratio",
+    "downside_20d_over_ewma_ratio",
+    "return_absolute_1d_over_ewma_ratio",
+    "return_absolute_largest_20d_over_ewma_ratio",
+    "return_5d_over_ewma_ratio",
+    "market_volatility_5d_over_ewma_ratio",
+    "market_volatility_20d_over_ewma_ratio",
 )
-"""What a model sees, in the order it sees it; the order is part of a saved model."""
+"""What a model sees, in the order it sees it; the order is part of a saved model.
+
+All but the first are in units of the share's own EWMA. What is learnt in calm markets then still reads a crash, and
+drift means that volatility behaves otherwise, not merely that there is more of it.
+"""
 
 TARGET: Final = "volatility_realised_ratio"
 TARGET_KNOWN_ON: Final = "target_known_on"
@@ -60,8 +69,7 @@ def build_features(returns: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
     cleaned = clean_returns(returns)
     own = [_own_features(group, horizon_days) for _, group in cleaned.groupby("instrument_id", sort=False)]
     rows = pd.concat(own, ignore_index=True) if own else _own_features(cleaned, horizon_days)
-    rows["market"] = rows["instrument_id"].str.split(".").str[0]
-    return rows.merge(_market_features(rows), on=["market", "as_of_date"], how="left").drop(columns="market")
+    return _with_market_features(rows)
 
 
 def hash_features(rows: pd.DataFrame) -> str:
@@ -74,33 +82,35 @@ def hash_features(rows: pd.DataFrame) -> str:
 
 def _own_features(history: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
     returns = history["return_ratio"].to_numpy()
+    ewma = ewma_volatility(returns)
+    level = np.maximum(ewma, VOLATILITY_FLOOR_RATIO)
+    level_daily = level / np.sqrt(SESSIONS_PER_YEAR)
     series = pd.Series(returns)
     return history.assign(
-        volatility_5d_ratio=trailing_volatility(returns, 5),
-        volatility_20d_ratio=trailing_volatility(returns, 20),
-        volatility_60d_ratio=trailing_volatility(returns, 60),
-        volatility_ewma_ratio=ewma_volatility(returns),
-        downside_20d_ratio=trailing_volatility(np.minimum(returns, 0.0), 20),
-        return_absolute_1d_ratio=np.abs(returns),
-        return_absolute_largest_20d_ratio=series.abs().rolling(20).max().to_numpy(),
-        return_5d_ratio=series.rolling(5).sum().to_numpy(),
+        volatility_ewma_ratio=ewma,
+        volatility_5d_over_ewma_ratio=trailing_volatility(returns, 5) / level,
+        volatility_20d_over_ewma_ratio=trailing_volatility(returns, 20) / level,
+        volatility_60d_over_ewma_ratio=trailing_volatility(returns, 60) / level,
+        downside_20d_over_ewma_ratio=trailing_volatility(np.minimum(returns, 0.0), 20) / level,
+        return_absolute_1d_over_ewma_ratio=np.abs(returns) / level_daily,
+        return_absolute_largest_20d_over_ewma_ratio=series.abs().rolling(20).max().to_numpy() / level_daily,
+        return_5d_over_ewma_ratio=series.rolling(5).sum().to_numpy() / level_daily,
         volatility_random_walk_ratio=random_walk_volatility(returns),
         volatility_realised_ratio=realised_volatility(returns, horizon_days),
         target_known_on=history["as_of_date"].shift(-horizon_days),
     )
 
 
-def _market_features(rows: pd.DataFrame) -> pd.DataFrame:
-    """Volatility of the typical share of each market: the mean over shares of squared returns, trailing."""
-    squares = rows.assign(square=np.square(rows["return_ratio"]))
-    daily = squares.groupby(["market", "as_of_date"], as_index=False)["square"].mean()
-    markets = [
-        days.assign(
-            market_volatility_5d_ratio=trailing_volatility(np.sqrt(days["square"].to_numpy()), 5),
-            market_volatility_20d_ratio=trailing_volatility(np.sqrt(days["square"].to_numpy()), 20),
+def _with_market_features(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the volatility of the typical share of each market (the mean over shares of squared returns, trailing)."""
+    rows = rows.assign(market=rows["instrument_id"].str.split(".").str[0], square=np.square(rows["return_ratio"]))
+    daily = rows.groupby(["market", "as_of_date"], as_index=False)["square"].mean()
+    level = rows["volatility_ewma_ratio"].clip(lower=VOLATILITY_FLOOR_RATIO)
+    for days in (5, 20):
+        # Each market's days follow each other in ``daily``; its root mean square return stands for its return.
+        daily["volatility"] = daily.groupby("market")["square"].transform(
+            lambda squares, days=days: trailing_volatility(np.sqrt(squares.to_numpy()), days)
         )
-        for _, days in daily.groupby("market", sort=False)
-    ]
-    return (
-        pd.concat(markets, ignore_index=True) if markets else daily.assign(**dict.fromkeys(FEATURES[-2:], np.nan))
-    ).drop(columns="square")
+        volatility = rows.merge(daily, on=["market", "as_of_date"], how="left")["volatility"]
+        rows[f"market_volatility_{days}d_over_ewma_ratio"] = volatility.to_numpy() / level
+    return rows.drop(columns=["market", "square"])

@@ -159,9 +159,30 @@ def test_interest_is_accrued_once_per_contract_and_day(seeded: sa.Engine, when: 
     accruals = pd.DataFrame([ACCRUAL, nothing])
     head = post_accruals(seeded, accruals, **when)
     assert post_accruals(seeded, accruals, **when) == head
-    balances = extract(seeded, when["booked_on"], NOW)["raw_books__balances"].to_pandas()
+    balances = extract(seeded, when["booked_on"] + timedelta(days=1), NOW)["raw_books__balances"].to_pandas()
     of = balances.set_index("ledger_account_id")["balance_minor"]
     assert (of["1220.A1"], of["1220.A2"], of["4010.USD"]) == (167, 0, -167)
+
+
+def test_a_close_run_twice_finds_the_books_it_found_at_first(seeded: sa.Engine, when: dict[str, Any]) -> None:
+    """What a close writes follows from its numbers, and so cannot be among them."""
+    day = when["booked_on"]
+    first = extract(seeded, day, NOW)
+    post_accruals(seeded, pd.DataFrame([ACCRUAL]), **when)
+    assert all(extract(seeded, day, NOW)[table].equals(rows) for table, rows in first.items())
+
+
+def test_what_the_close_writes_belongs_to_the_next_day(
+    seeded: sa.Engine, when: dict[str, Any], tomorrow: dict[str, Any]
+) -> None:
+    day = when["booked_on"]
+    today = extract(seeded, day, NOW)["raw_books__transfers"].num_rows
+    post_accruals(seeded, pd.DataFrame([ACCRUAL]), **when)
+    later = Transfer("late", "client_deposit", "1010.USD", "2010.A1", 100, "USD", tomorrow["booked_on"])
+    post(seeded, [later], **tomorrow)
+    next_day = extract(seeded, tomorrow["booked_on"], NOW)["raw_books__transfers"].column("transfer_id").to_pylist()
+    assert extract(seeded, day, NOW)["raw_books__transfers"].num_rows == today
+    assert next_day == [ACCRUAL["transfer_id"], "late"]
 
 
 def test_interest_on_somebody_elses_contract_is_refused(seeded: sa.Engine, when: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def test_a_market_is_not_moved_by_another() -> None:
     louder = returns.assign(
         return_ratio=returns["return_ratio"].where(returns["instrument_id"].str.startswith("CN"), 0.2)
     )
-    columns = ["market_volatility_5d_ratio", "market_volatility_20d_ratio"]
+    columns = ["market_volatility_5d_over_ewma_ratio", "market_volatility_20d_over_ewma_ratio"]
     for before, after in zip(
         build_features(returns, 5).groupby("instrument_id"),
         build_features(louder, 5).groupby("instrument_id"),

@@ -87,7 +87,7 @@ def test_a_forecast_of_a_past_day_does_not_know_what_followed(
 
 def test_a_model_for_other_features_is_refused(steady_market: pd.DataFrame) -> None:
     files = boosted(steady_market).files()
-    files["model.json"] = files["model.json"].replace(b"return_5d_ratio", b"moon_phase_ratio")
+    files["model.json"] = files["model.json"].replace(b"return_5d_over_ewma_ratio", b"moon_phase_ratio")
     with pytest.raises(ModelNotUsable, match=r"moon_phase_ratio.*Nothing was forecast.*materialize"):
         Fitted.from_files(files)
 
