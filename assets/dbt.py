@@ -36,7 +36,8 @@ class DeskTranslator(DagsterDbtTranslator):
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> dict[str, str]:
         """Which of the two passes through dbt makes the model."""
-        return {"lombard/dbt": tag for tag in dbt_resource_props["tags"] if tag in ("before_calc", "after_calc")}
+        passes = [tag for tag in dbt_resource_props["tags"] if tag in ("before_calc", "after_calc")]
+        return {"lombard/dbt": passes[-1]} if passes else {}
 
 
 def subject_of(model: str) -> str:

@@ -26,9 +26,8 @@ def keep_range(lake: Lake, table: str, delivery: Delivery, first: date, last: da
         for day, of_the_day in rows.groupby("as_of_date", sort=True):
             lake.write(name, of_the_day, _as_date(day), part)
     days = delivery.rows["as_of_date"].nunique()
-    return dg.MaterializeResult(
-        metadata={"first_day": str(first), "last_day": str(last), "days": days} | counts(delivery)
-    )
+    span: dict[str, Any] = {"first_day": str(first), "last_day": str(last), "days": days}
+    return dg.MaterializeResult(metadata=span | counts(delivery))
 
 
 def counts(delivery: Delivery) -> dict[str, Any]:

@@ -90,9 +90,13 @@ class Lake:
         return sorted((self.root / table / f"as_of_date={as_of_date}").glob("*.parquet"))
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> pd.DataFrame:
-        """Answer ``sql`` from the warehouse's views, read-only. Integers stay integers: cast HUGEINT sums in the SQL."""
+        """Answer ``sql`` from the warehouse's views, read-only.
+
+        Integers stay integers: cast HUGEINT sums in the SQL.
+        """
         with self.door() as connection:
-            return connection.execute(sql, parameters or []).to_arrow_table().to_pandas(integer_object_nulls=True)
+            answer: pa.Table = connection.execute(sql, parameters or []).to_arrow_table()
+            return answer.to_pandas(integer_object_nulls=True)
 
     @contextmanager
     def door(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -133,7 +137,7 @@ def replace_durably(staged: Path, target: Path) -> None:
     """Put ``staged`` in the place of ``target`` so that a power cut leaves the old file or the new one."""
     with staged.open("rb") as handle:
         os.fsync(handle.fileno())
-    os.replace(staged, target)
+    staged.replace(target)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,4 +1,7 @@
-"""Ledger: the books as of one head, extracted for the warehouse. The pipeline reads the books; it does not keep them."""
+"""Ledger: the books as of one head, extracted for the warehouse.
+
+The pipeline reads the books; it does not keep them.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -38,16 +41,17 @@ BOOK_TABLES = {
 def calc_ledger__entitlements(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], books: dg.ResourceParam[Engine]
 ) -> dg.MaterializeResult[Any]:
-    """Splits and dividends of the day, booked for everyone who held the share before it. One row per action and account.
+    """Splits and dividends of the day, booked for everyone who held the share before it.
 
-    A fraction of a share is paid out at the previous close, carried over the split.
+    One row per action and account. A fraction of a share is paid out at the previous close, carried over the split.
     """
     day, known_at = business_day(context), datetime.now(UTC)
     actions = lake.read_between("raw_market__corporate_actions", day, day)
     with writing(books) as connection:
         held = {instrument for _, instrument, _ in quantities(connection, effective_before=day)}
+        circumstances: dict[str, Any] = {"ex_date": day, "booked_on": day, "known_at": known_at}
+        action: Any
         for action in actions[actions["instrument_id"].isin(held)].sort_values(["kind", "instrument_id"]).itertuples():
-            circumstances = {"ex_date": day, "booked_on": day, "known_at": known_at}
             if action.kind == "split":
                 price_e4 = _close_after_split(lake, action.instrument_id, action.split_ratio, day)
                 book_split(connection, action.instrument_id, action.split_ratio, price_e4=price_e4, **circumstances)
@@ -69,8 +73,8 @@ def _close_after_split(lake: Lake, instrument_id: str, split_ratio: float, day: 
     )
     if last.empty:
         raise UnpricedPosition(
-            f"The split of {instrument_id} on {day} leaves fractions of a share to be paid at its previous close, but it has "
-            f"none. Nothing was booked; load its history (job load_history), then rerun start_of_day."
+            f"The split of {instrument_id} on {day} leaves fractions of a share to be paid at its previous close, but "
+            f"it has none. Nothing was booked; load its history (job load_history), then rerun start_of_day."
         )
     return round(int(last["price_close_e4"].iloc[0]) / split_ratio)
 

@@ -25,7 +25,7 @@ from domain.margin import (
 from domain.rulebook import AccountRatio, ChargePerPosition, Rulebook, call_terms, maintenance_rule
 from feeds.calendars import session_after
 
-_MARGIN = {"group_name": "margin", "owners": ["team:margin"], "partitions_def": business_days}
+_MARGIN: dict[str, Any] = {"group_name": "margin", "owners": ["team:margin"], "partitions_def": business_days}
 _VIEWS = ["int_collateral__positions_priced", "int_margin__accounts_valued"]
 _BENEATH = ["raw_market__prices", "raw_market__daily_bars", "raw_books__positions", "raw_books__balances"]
 """Tables that move under the views: a tick does not pass through dbt, so the order must be said."""
@@ -92,7 +92,7 @@ def calc_margin__calls(
     )
     calls = calls[calls["call_minor"] > 0]
     calls = _with_circumstances(calls, lake, day, config.slice, rulebooks).assign(known_at=known_at)
-    head = issue(books, calls.to_dict("records"), booked_on=day, known_at=known_at)
+    head = issue(books, calls, booked_on=day, known_at=known_at)
     lake.write("calc_margin__calls", calls, day, config.slice)
     return dg.MaterializeResult(
         metadata={
@@ -111,8 +111,8 @@ def accounts_valued(lake: Lake, day: date, slice_name: str) -> pd.DataFrame:
     )
     if accounts.empty:
         raise NoPrices(
-            f"No account is valued on {day} at {slice_name!r}: the day has no books, or no price, for that slice. Nothing was "
-            f"written; run start_of_day for {day} and deliver its prices, then rerun."
+            f"No account is valued on {day} at {slice_name!r}: the day has no books, or no price, for that slice. "
+            f"Nothing was written; run start_of_day for {day} and deliver its prices, then rerun."
         )
     return accounts
 
@@ -192,8 +192,8 @@ def _with_circumstances(
     )[
         [
             "slice", "call_id", "account_id", "currency", "equity_minor", "requirement_minor", "call_minor",
-            "shortfall_minor", "due_on", "explanation", "price_basis", "rulebook_edition", "house_edition", "ledger_head",
-            "source", "as_of_date",
+            "shortfall_minor", "due_on", "explanation", "price_basis", "rulebook_edition", "house_edition",
+            "ledger_head", "source", "as_of_date",
         ]
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from assets.partitions import business_day, business_days, business_days_of
 from domain.errors import NoPrices
 from feeds.folders import MarketFolder
 
-_MARKET = {"group_name": "market", "owners": ["team:market"], "partitions_def": business_days}
+_MARKET: dict[str, Any] = {"group_name": "market", "owners": ["team:market"], "partitions_def": business_days}
 
 
 @dg.asset(**_MARKET, kinds={"parquet"}, backfill_policy=dg.BackfillPolicy.single_run())
@@ -40,12 +40,22 @@ def raw_market__daily_bars(
     return keep_range(lake, "raw_market__daily_bars", delivery, first, last)
 
 
+class Since(dg.Config):
+    """How far back a delivery reaches; without a day, only to the day of the run."""
+
+    since: str | None = None
+
+
 @dg.asset(**_MARKET, kinds={"parquet"}, backfill_policy=dg.BackfillPolicy.single_run())
 def raw_market__corporate_actions(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], market: dg.ResourceParam[MarketFolder]
+    context: dg.AssetExecutionContext,
+    config: Since,
+    lake: dg.ResourceParam[Lake],
+    market: dg.ResourceParam[MarketFolder],
 ) -> dg.MaterializeResult[Any]:
     """Splits and cash dividends by ex-date. One row per instrument, ex-date and kind."""
     first, last = business_days_of(context)
+    first = min(first, date.fromisoformat(config.since)) if config.since else first
     delivery = market.corporate_actions(first, last, datetime.now(UTC))
     return keep_range(lake, "raw_market__corporate_actions", delivery, first, last)
 
@@ -90,7 +100,8 @@ raw_feeds__quarantine = dg.AssetSpec(
     group_name="market",
     owners=["team:market"],
     kinds={"parquet"},
-    description="Rows no reader could believe, with file, line and reason. Written beside the table they were kept from.",
+    description="Rows no reader could believe, with file, line and reason. "
+    "Written beside the table they were kept from.",
 )
 
 
@@ -109,6 +120,6 @@ def no_prices(market: MarketFolder, first: date, last: date) -> NoPrices:
     held = f"It holds {sessions[0]} to {sessions[-1]}." if sessions else "It holds no day at all."
     asked = f"{first}" if first == last else f"{first} to {last}"
     return NoPrices(
-        f"A business day needs at least one daily bar, but the {market.vendor} folder has none for {asked}. {held} Nothing "
-        f"was written; choose a day it holds, or deliver the missing file and rerun."
+        f"A business day needs at least one daily bar, but the {market.vendor} folder has none for {asked}. {held} "
+        f"Nothing was written; choose a day it holds, or deliver the missing file and rerun."
     )

@@ -11,7 +11,10 @@ FIRST_DAY = date(1998, 1, 1)
 business_days = dg.TimeWindowPartitionsDefinition(
     cron_schedule="0 0 * * 1-5", start=FIRST_DAY.isoformat(), fmt="%Y-%m-%d", timezone="UTC", end_offset=1
 )
-"""Monday to Friday. Whether an exchange was open is the calendar's word (``feeds/calendars.py``), not the partition's."""
+"""Monday to Friday.
+
+Whether an exchange was open is the calendar's word (``feeds/calendars.py``), not the partition's.
+"""
 
 
 class Slice(dg.Config):

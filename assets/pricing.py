@@ -17,7 +17,7 @@ from domain.interest import accrued_interest_minor
 from domain.pricing import expected_loss, rate_build_up, rate_in_e8
 from domain.rulebook import PricingTerms, Rulebook, pricing_terms
 
-_PRICING = {"group_name": "pricing", "owners": ["team:pricing"], "partitions_def": business_days}
+_PRICING: dict[str, Any] = {"group_name": "pricing", "owners": ["team:pricing"], "partitions_def": business_days}
 _READS = ["int_margin__accounts_valued", "int_collateral__positions_priced", "stg_books__contracts"]
 
 Rulebooks = Callable[[str], Rulebook]
@@ -56,8 +56,8 @@ def calc_pricing__loan_rates(
     )
     columns = [
         "contract_id", "account_id", "currency", "principal_minor", "risk_free_e8", "funding_premium_e8",
-        "expected_loss_premium_e8", "rate_e8", "pd_ratio", "lgd_ratio", "volatility_ratio", "house_edition", "ledger_head",
-        "source", "known_at",
+        "expected_loss_premium_e8", "rate_e8", "pd_ratio", "lgd_ratio", "volatility_ratio", "house_edition",
+        "ledger_head", "source", "known_at",
     ]  # fmt: skip
     lake.write("calc_pricing__loan_rates", rows[columns], day)
     mean = np.average(rows["rate_e8"], weights=rows["principal_minor"]) / 1e8 if len(rows) else 0.0
@@ -115,7 +115,10 @@ def calc_pricing__accruals(
 
 
 def _account_volatility(lake: Lake, day: date) -> pd.DataFrame:
-    """Volatility of each account's collateral as if its shares fell together: value-weighted, never diversified away."""
+    """Volatility of each account's collateral as if its shares fell together.
+
+    It is weighted by value and never diversified away.
+    """
     positions = lake.query(
         "select account_id, instrument_id, abs(market_value_minor)::double as weight "
         "from int_collateral__positions_priced where as_of_date = ? and slice = 'close' and market_value_minor <> 0",
@@ -148,10 +151,13 @@ def _expected_loss(lake: Lake, day: date, terms: PricingTerms) -> pd.DataFrame:
 def _risk_free(lake: Lake, day: date) -> dict[str, int]:
     """The vendor's latest rate of each currency, where one was delivered."""
     delivered = lake.query(
-        "select currency, arg_max(rate_e8, as_of_date) as rate_e8 from stg_market__rates where as_of_date <= ? group by 1",
+        "select currency, arg_max(rate_e8, as_of_date) as rate_e8 from stg_market__rates "
+        "where as_of_date <= ? group by 1",
         [day],
     )
-    return {row.currency: int(row.rate_e8) for row in delivered.itertuples()}
+    return {
+        str(currency): int(rate) for currency, rate in zip(delivered["currency"], delivered["rate_e8"], strict=True)
+    }
 
 
 def _as_dates(days: pd.Series) -> list[date]:

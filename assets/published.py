@@ -6,7 +6,6 @@ names and hashes from ``_manifest.json``, which is replaced last.
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -75,7 +74,7 @@ class Published:
         kept = set(keep)
         for file in self.root.glob("*.parquet"):
             if file.name not in kept:
-                os.unlink(file)
+                file.unlink()
 
 
 @dg.asset(

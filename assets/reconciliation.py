@@ -19,7 +19,11 @@ from domain.rulebook import tolerance as allowed_difference
 from feeds.bank_statements import read_bank_statement
 from feeds.custodian_statements import read_custodian_statement
 
-_RECONCILIATION = {"group_name": "reconciliation", "owners": ["team:operations"], "partitions_def": business_days}
+_RECONCILIATION: dict[str, Any] = {
+    "group_name": "reconciliation",
+    "owners": ["team:operations"],
+    "partitions_def": business_days,
+}
 
 
 class Landing:
@@ -77,18 +81,20 @@ def calc_reconciliation__breaks(
         source=next(iter([*custodian["source"], *bank["source"]]), "none"), known_at=datetime.now(UTC)
     )
     lake.write("calc_reconciliation__breaks", rows, day)
-    classes = rows.groupby(["subject", "break_class"]).size()
+    classes = (rows["subject"] + ": " + rows["break_class"]).value_counts().sort_index()
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(rows),
             "compared": len(held) + len(moved),
-            "classes": {f"{subject}: {kind}": int(count) for (subject, kind), count in classes.items()},
+            "classes": {str(name): int(count) for name, count in classes.items()},
         }
     )
 
 
-_COLUMNS = ["subject", "key", "break_class", "internal_value", "external_value", "difference", "currency", "explanation",
-            "file", "line"]  # fmt: skip
+_COLUMNS = [
+    "subject", "key", "break_class", "internal_value", "external_value", "difference", "currency", "explanation",
+    "file", "line",
+]  # fmt: skip
 
 
 def _breaks(subject: str, internal: list[Line], external: list[Line], tolerance: int) -> list[tuple[Any, ...]]:

@@ -20,14 +20,19 @@ SCENARIOS_MAX = 500
 
 VAR_LEVEL, ES_LEVEL = Fraction(99, 100), Fraction(975, 1000)
 
-_RISK = {"group_name": "risk", "owners": ["team:risk"], "partitions_def": business_days, "kinds": {"numpy"}}
+_RISK: dict[str, Any] = {
+    "group_name": "risk",
+    "owners": ["team:risk"],
+    "partitions_def": business_days,
+    "kinds": {"numpy"},
+}
 
 
 @dg.asset(**_RISK, deps=["int_market__daily_returns", "raw_market__daily_bars", "raw_market__corporate_actions"])
 def calc_risk__scenarios(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult[Any]:
-    """Returns every instrument had on each of the last sessions, replayed as tomorrow. One row per instrument and session.
+    """Returns every instrument had on each of the last sessions, replayed as tomorrow.
 
-    A session on which an instrument did not trade moves it by nothing.
+    One row per instrument and session. A session on which an instrument did not trade moves it by nothing.
     """
     day = business_day(context)
     returns = lake.query(
@@ -70,8 +75,11 @@ def calc_risk__slices(
         metadata={
             "slice": config.slice,
             "accounts_in_call": int(rows["accounts_in_call"].sum()),
-            **{f"var_99_minor_{row.currency}": int(row.var_99_minor) for row in rows.itertuples()},
-            **{f"equity_minor_{row.currency}": int(row.equity_minor) for row in rows.itertuples()},
+            **{
+                f"{column}_{currency}": int(amount)
+                for column in ("var_99_minor", "equity_minor")
+                for currency, amount in zip(rows["currency"], rows[column], strict=True)
+            },
         }
     )
 
@@ -84,8 +92,8 @@ def _slice(currency: str, accounts: pd.DataFrame, held: pd.DataFrame, scenarios:
     returns = returns.dropna(how="all").fillna(0.0)
     if returns.empty:
         raise TooFewScenarios(
-            f"VaR in {currency} needs a history of daily returns, but none of its {len(values)} instruments has one. Load "
-            f"history (job load_history) for a year before the day, then rerun start_of_day. Nothing was written."
+            f"VaR in {currency} needs a history of daily returns, but none of its {len(values)} instruments has one. "
+            f"Load history (job load_history) for a year before the day, then rerun start_of_day. Nothing was written."
         )
     losses = portfolio_losses(values.to_numpy(np.float64), returns.to_numpy(np.float64))
     return {

@@ -17,7 +17,8 @@ def every_position_is_priced(
 ) -> dg.AssetCheckResult:
     """No position reaches the margin engine without a price, in any slice of the day.
 
-    Blocking: a requirement computed without a price would be zero, and zero is the one wrong answer nobody would notice.
+    Blocking: a requirement computed without a price would be zero, and zero is the one wrong answer nobody would
+    notice.
     """
     counted = lake.query(
         "select count(*) as positions, count(*) filter (where price_e4 is null or price_e4 <= 0) as unpriced, "
@@ -28,7 +29,8 @@ def every_position_is_priced(
     instruments = sorted(counted["instruments"]) if counted["instruments"] is not None else []
     return dg.AssetCheckResult(
         passed=int(counted["unpriced"]) == 0,
-        description=f"{counted['unpriced']} of {counted['positions']} priced positions of the day have no usable price.",
+        description=f"{counted['unpriced']} of {counted['positions']} priced positions of the day "
+        "have no usable price.",
         metadata={"unpriced": int(counted["unpriced"]), "instruments": dg.MetadataValue.json(instruments[:20])},
     )
 

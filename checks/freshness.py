@@ -17,7 +17,10 @@ def prices_are_fresh(
     lake: dg.ResourceParam[Lake],
     rulebooks: dg.ResourceParam[Callable[[str], Rulebook]],
 ) -> dg.AssetCheckResult:
-    """No position stands on a price older than the house allows. A warning: a halted share keeps its last price by rule."""
+    """No position stands on a price older than the house allows.
+
+    A warning: a halted share keeps its last price by rule.
+    """
     day = business_day(context)
     limits = freshness_limits(rulebooks("house.freshness").governing(on=day))
     stale = lake.query(

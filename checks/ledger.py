@@ -15,7 +15,7 @@ def debits_equal_credits(context: dg.AssetCheckExecutionContext, lake: dg.Resour
     Blocking: a ledger out of balance has made or lost money, and every equity computed from it would look right.
     """
     balances = lake.read("raw_books__balances", business_day(context))
-    net = {currency: sum(map(int, of_one)) for currency, of_one in balances.groupby("currency")["balance_minor"]}
+    net = {str(currency): sum(map(int, of_one)) for currency, of_one in balances.groupby("currency")["balance_minor"]}
     out_of_balance = {currency: total for currency, total in net.items() if total != 0}
     return dg.AssetCheckResult(
         passed=not out_of_balance,
@@ -36,7 +36,8 @@ def client_money_is_segregated(
     ledger_accounts = lake.read("raw_books__ledger_accounts", day)[["ledger_account_id", "code"]]
     balances = lake.read("raw_books__balances", day).merge(ledger_accounts, on="ledger_account_id", validate="1:1")
     segregated = balances[balances["code"].isin(["1010", "2010"])]
-    net = {currency: sum(map(int, of_one)) for currency, of_one in segregated.groupby("currency")["balance_minor"]}
+    by_currency = segregated.groupby("currency")["balance_minor"]
+    net = {str(currency): sum(map(int, of_one)) for currency, of_one in by_currency}
     return dg.AssetCheckResult(
         passed=not any(net.values()),
         description=f"Client bank minus client money payable, minor units: {net}.",

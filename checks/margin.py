@@ -31,7 +31,8 @@ def every_call_names_its_circumstances(
     """
     calls = lake.read("calc_margin__calls", business_day(context))
     named = ["price_basis", "rulebook_edition", "house_edition", "ledger_head", "explanation"]
-    silent = calls[calls[named].isna().any(axis=1) | calls[named].eq("").any(axis=1) | calls["price_basis"].eq("[]")]
+    is_blank = calls[named].isna() | (calls[named] == "")
+    silent = calls[is_blank.any(axis=1) | calls["price_basis"].eq("[]")]
     return dg.AssetCheckResult(
         passed=silent.empty,
         description=f"{len(silent)} of {len(calls)} calls leave out what they stood on.",

@@ -14,8 +14,9 @@ def _as_delivered(table: str) -> dg.AssetChecksDefinition:
         asset=table,
         name="the_delivery_meets_expectations",
         partitions_def=business_days,
-        description=f"Great Expectations suite of {table}: {len(SUITES[table])} expectations of what came from outside. "
-        "A warning: rows that cannot be believed are quarantined on arrival; this watches over the reader that did so.",
+        description=f"Great Expectations suite of {table}: {len(SUITES[table])} expectations of what came from "
+        "outside. A warning: rows that cannot be believed are quarantined on arrival; this watches over the reader "
+        "that did so.",
     )
     def check(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
         rows = lake.read_between(table, *business_days_of(context))

@@ -6,8 +6,8 @@ from assets.lake import Lake
 from assets.partitions import business_day, business_days
 
 BREAK_CLASSES = {
-    "duplicate_internal", "duplicate_external", "missing_internal", "missing_external", "quantity_break", "amount_break",
-    "currency_break", "date_break",
+    "duplicate_internal", "duplicate_external", "missing_internal", "missing_external", "quantity_break",
+    "amount_break", "currency_break", "date_break",
 }  # fmt: skip
 """What a difference can be; a class beyond these has no owner."""
 

@@ -94,10 +94,15 @@ def _imports() -> list[Row]:
 
     return [
         Row(
-            "import_code_location", round(seconds("orchestration.definitions"), 2), "s", 2.5, "import dagster, dagster_dbt, pandas, duckdb",
-            round(seconds("dagster, dagster_dbt, pandas, duckdb"), 2), "the libraries themselves; what is left is ours",
+            name="import_code_location",
+            value=round(seconds("orchestration.definitions"), 2),
+            unit="s",
+            goal=2.5,
+            peer="import dagster, dagster_dbt, pandas, duckdb",
+            peer_value=round(seconds("dagster, dagster_dbt, pandas, duckdb"), 2),
+            limit="the libraries themselves; what is left is ours",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _demo() -> list[Row]:
@@ -107,9 +112,23 @@ def _demo() -> list[Row]:
         dbt = ["dbt", "parse", "--no-partial-parse", "--project-dir", "dbt_project", "--profiles-dir", "dbt_project"]
         floor = _wall([str(Path(_PYTHON).parent / dbt[0]), *dbt[1:], "--target-path", str(home / "parse")])
         return [
-            Row("demo_day_2000_accounts", round(seconds, 1), "s", 90, "one bare dbt parse", round(floor, 1), "four dbt passes and one training"),
-            Row("demo_day_peak_memory", round(peak / 2**30, 2), "GiB", 3, limit="MLflow, LightGBM and Evidently in one process"),
-        ]  # fmt: skip
+            Row(
+                name="demo_day_2000_accounts",
+                value=round(seconds, 1),
+                unit="s",
+                goal=90,
+                peer="one bare dbt parse",
+                peer_value=round(floor, 1),
+                limit="four dbt passes and one training",
+            ),
+            Row(
+                name="demo_day_peak_memory",
+                value=round(peak / 2**30, 2),
+                unit="GiB",
+                goal=3,
+                limit="MLflow, LightGBM and Evidently in one process",
+            ),
+        ]
 
 
 def _slice() -> list[Row]:
@@ -128,10 +147,15 @@ def _slice() -> list[Row]:
         import_seconds = _wall([_PYTHON, "-c", "import orchestration.definitions"])
         return [
             Row(
-                "batch_dropped_to_slice_published", round(median(taken), 1), "s", 10, "starting one Dagster run process (imports)",
-                round(import_seconds, 1), "sensor every 2 s, queue every 1 s, one process per run",
+                name="batch_dropped_to_slice_published",
+                value=round(median(taken), 1),
+                unit="s",
+                goal=10,
+                peer="starting one Dagster run process (imports)",
+                peer_value=round(import_seconds, 1),
+                limit="sensor every 2 s, queue every 1 s, one process per run",
             )
-        ]  # fmt: skip
+        ]
 
 
 def _kernels() -> list[Row]:
@@ -154,9 +178,23 @@ def _kernels() -> list[Row]:
     losses = _best(lambda: portfolio_losses(values, returns))
     loop = _best(lambda: [-sum(v * r for v, r in zip(values, row, strict=True)) for row in returns], 1)
     return [
-        Row("requirement_100000_positions", round(fast * 1e3, 2), "ms", None, "one position at a time, scaled from 2,000", round(slow * 1e3 * 50, 1)),
-        Row("losses_500_scenarios_60_instruments", round(losses * 1e3, 3), "ms", None, "plain Python loop", round(loop * 1e3, 1)),
-    ]  # fmt: skip
+        Row(
+            name="requirement_100000_positions",
+            value=round(fast * 1e3, 2),
+            unit="ms",
+            goal=None,
+            peer="one position at a time, scaled from 2,000",
+            peer_value=round(slow * 1e3 * 50, 1),
+        ),
+        Row(
+            name="losses_500_scenarios_60_instruments",
+            value=round(losses * 1e3, 3),
+            unit="ms",
+            goal=None,
+            peer="plain Python loop",
+            peer_value=round(loop * 1e3, 1),
+        ),
+    ]
 
 
 def _books() -> list[Row]:
@@ -184,9 +222,17 @@ def _books() -> list[Row]:
         rows = len(book.accounts) + len(book.contracts) + len(book.positions) + len(book.deposits)
         bare = _bare_insert(home / "bare.db", rows)
     return [
-        Row("seed_2000_accounts", round(seeded, 2), "s", None, f"bare SQLite insert of {rows:,} rows", round(bare, 3), "hash chain and judging of every entry"),
+        Row(
+            name="seed_2000_accounts",
+            value=round(seeded, 2),
+            unit="s",
+            goal=None,
+            peer=f"bare SQLite insert of {rows:,} rows",
+            peer_value=round(bare, 3),
+            limit="hash chain and judging of every entry",
+        ),
         Row("extract_2000_accounts", round(extracted, 2), "s", None),
-    ]  # fmt: skip
+    ]
 
 
 def _fresh_clone() -> list[Row]:

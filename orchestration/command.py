@@ -112,8 +112,9 @@ def main() -> None:
         sys.exit(2)
     except OSError as refused:
         Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]DeskNotReady[/bold red]: {refused.filename or 'a file'} could not be used ({refused.strerror}). What was "
-            f"being written was left unwritten; free or unlock the disk, or set LOMBARD_HOME to another folder.",
+            f"[bold red]DeskNotReady[/bold red]: {refused.filename or 'a file'} could not be used "
+            f"({refused.strerror}). What was being written was left unwritten; free or unlock the disk, "
+            f"or set LOMBARD_HOME to another folder.",
             highlight=False,
         )
         sys.exit(2)

@@ -1,4 +1,7 @@
-"""What the demo says at the end: the day's page, how the checks went, what of the planted truth was found, where to look."""
+"""What the demo says at the end.
+
+The day's page, how the checks went, what of the planted truth was found, where to look.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -75,8 +78,8 @@ def _timings(seconds: dict[str, float], total: float) -> Text:
 
 def _where_to_look(settings: Settings) -> Panel:
     lines = [
-        f"make up    serves Dagster (lineage, checks, reruns) on http://127.0.0.1:{settings.dagster_port} and MLflow on "
-        f"http://127.0.0.1:{settings.mlflow_port}",
+        f"make up    serves Dagster (lineage, checks, reruns) on http://127.0.0.1:{settings.dagster_port} "
+        f"and MLflow on http://127.0.0.1:{settings.mlflow_port}",
         "make day   prints this page again",
         f"{_relative(settings.published)}    published Parquet, named by its _manifest.json",
         f"{_relative(settings.reports)}    this page and the drift report as HTML",

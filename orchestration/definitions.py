@@ -10,7 +10,8 @@ import dagster as dg
 
 from orchestration.settings import Settings, load_settings
 
-load_settings().apply()  # dbt is parsed while assets are imported, and its profile asks the environment where things are.
+# dbt is parsed while assets are imported, and its profile asks the environment where things are.
+load_settings().apply()
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 

@@ -50,8 +50,8 @@ def clear_home(home: Path) -> None:
     if home.exists() and any(home.iterdir()):
         if not (home / _MARKER).exists():
             raise DeskNotReady(
-                f"The demo starts from an empty home, but {home} holds a desk that it did not make. Nothing was touched; set "
-                f"LOMBARD_HOME to another folder and try again."
+                f"The demo starts from an empty home, but {home} holds a desk that it did not make. Nothing was "
+                f"touched; set LOMBARD_HOME to another folder and try again."
             )
         shutil.rmtree(home)
 
@@ -67,7 +67,9 @@ def run_day(desk: Desk, plan: DeskPlan, console: Console) -> Stages:
             write_exchange(settings.landing, plan)
     market = open_market_folder(settings.market_folder)
     sessions = sessions_until(market, plan.day)
+    since = {"since": sessions[0].isoformat()}
     with stages.stage("history", f"Reading {len(sessions)} sessions of {market.vendor} prices"):
+        desk.run("load_reference", sessions[-1], {"ops": {"raw_market__corporate_actions": {"config": since}}})
         desk.run("load_history", sessions[0], until=sessions[-1])
     with stages.stage("books", f"Opening {plan.accounts:,} synthetic accounts in the books"):
         seed_books(desk, market, plan, booked_on=sessions[-1])
@@ -104,8 +106,8 @@ def sessions_until(market: MarketFolder, day: date) -> list[date]:
     before = [session for session in held if session < day][-HISTORY_SESSIONS:]
     if len(before) < 60:
         raise NoPrices(
-            f"A forecast for {day} needs at least 60 sessions before it, but the {market.vendor} folder has {len(before)}. "
-            f"Nothing was written; choose a later DAY."
+            f"A forecast for {day} needs at least 60 sessions before it, but the {market.vendor} folder has "
+            f"{len(before)}. Nothing was written; choose a later DAY."
         )
     return before
 
@@ -125,12 +127,13 @@ def seed_books(desk: Desk, market: MarketFolder, plan: DeskPlan, booked_on: date
 def pay_in(desk: Desk, plan: DeskPlan) -> None:
     """Post the day's synthetic deposits; what they do to equity shows at the close."""
     deposits = plan_deposits(desk.lake.read("raw_books__accounts", plan.day), plan)
+    columns = [deposits[name] for name in ("account_id", "currency", "amount_minor")]
     transfers = [
         Transfer(
-            f"deposit/{plan.day}/{row.account_id}", "client_deposit", ledger_account_id("1010", row.currency),
-            ledger_account_id("2010", row.account_id), int(row.amount_minor), row.currency, plan.day,
+            f"deposit/{plan.day}/{account_id}", "client_deposit", ledger_account_id("1010", currency),
+            ledger_account_id("2010", account_id), int(amount_minor), currency, plan.day,
         )
-        for row in deposits.itertuples()
+        for account_id, currency, amount_minor in zip(*columns, strict=True)
     ]  # fmt: skip
     with desk.books() as engine:
         post(engine, transfers, booked_on=plan.day, known_at=now())

@@ -18,7 +18,7 @@ from assets.lake import Lake
 from books.engine import create_books, open_books
 from domain.errors import DeskNotReady
 from orchestration.definitions import build_definitions
-from orchestration.jobs import sliced
+from orchestration.jobs import DEFAULT_CONFIG, sliced
 from orchestration.settings import DBT_COMMAND, DBT_PROJECT, Settings
 
 INSTANCE: Final = """\
@@ -74,8 +74,9 @@ class Desk:
             _write_if_changed(settings.dagster_home / "dagster.yaml", INSTANCE)
         except OSError as refused:
             raise DeskNotReady(
-                f"The desk's home must be a folder that can be written, but {settings.home} is not ({refused.strerror}). "
-                f"Nothing was started; set LOMBARD_HOME to a folder on a disk that can be written, and try again."
+                f"The desk's home must be a folder that can be written, but {settings.home} is not "
+                f"({refused.strerror}). Nothing was started; set LOMBARD_HOME to a folder on a disk that can be "
+                f"written, and try again."
             ) from refused
         assert self.instance  # Created once, before anything else opens it: eight at once would break it for good.
         with self.books() as engine:
@@ -109,10 +110,10 @@ class Desk:
         tags = {}
         if until is not None:
             tags = {ASSET_PARTITION_RANGE_START_TAG: day.isoformat(), ASSET_PARTITION_RANGE_END_TAG: until.isoformat()}
-        return self.definitions.get_job_def(job).execute_in_process(
+        return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=None if until else day.isoformat(),
-            run_config={**(config or {}), **_SILENT},
+            run_config={**(config or DEFAULT_CONFIG.get(job, {})), **_SILENT},
             tags=tags,
             raise_on_error=True,
         )

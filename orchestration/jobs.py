@@ -5,8 +5,8 @@ import dagster as dg
 from assets.partitions import business_days
 
 WAREHOUSE = {"lombard/warehouse": "writer", "dagster/max_runtime": "3600"}
-"""Runs with this tag never overlap (``dagster.yaml``): DuckDB has one writer, and a second batch must not land between a
-first batch's requirement and its publication."""
+"""Runs with this tag never overlap (``dagster.yaml``): DuckDB has one writer, and a second batch must not land between
+a first batch's requirement and its publication."""
 
 SLICED = ["calc_margin__requirements", "calc_risk__slices", "published"]
 """Steps that value one slice of the day."""
@@ -15,7 +15,7 @@ _BOOKS = [
     "calc_ledger__entitlements", "raw_books__accounts", "raw_books__contracts", "raw_books__positions",
     "raw_books__ledger_accounts", "raw_books__transfers", "raw_books__balances",
 ]  # fmt: skip
-_HISTORY = ["raw_market__instruments", "raw_market__daily_bars", "raw_market__corporate_actions", "raw_market__rates"]
+_REFERENCE = ["raw_market__instruments", "raw_market__corporate_actions", "raw_market__rates"]
 _BEFORE_CALC = dg.AssetSelection.tag("lombard/dbt", "before_calc")
 _AFTER_CALC = dg.AssetSelection.tag("lombard/dbt", "after_calc")
 _PRICED = dg.AssetSelection.checks(
@@ -32,10 +32,24 @@ def sliced(name: str, **more: dict[str, str]) -> dict[str, dict[str, dict[str, d
     return {"ops": steps | {step: {"config": config} for step, config in more.items()}}
 
 
+DEFAULT_CONFIG = {
+    "start_of_day": sliced("open"),
+    "end_of_day": sliced("close", calc_margin__calls={"slice": "close"}),
+}
+"""What a job values unless it is told otherwise."""
+
 load_history = dg.define_asset_job(
     "load_history",
-    selection=dg.AssetSelection.assets(*_HISTORY),
-    description="Bars, corporate actions, instruments and rates of a range of days, in one run.",
+    selection=dg.AssetSelection.assets("raw_market__daily_bars"),
+    description="Daily bars of a range of days, in one run.",
+    tags=WAREHOUSE,
+    executor_def=dg.in_process_executor,
+)
+
+load_reference = dg.define_asset_job(
+    "load_reference",
+    selection=dg.AssetSelection.assets(*_REFERENCE),
+    description="Instruments, rates and every corporate action since a day, as the vendor describes them on this one.",
     tags=WAREHOUSE,
     executor_def=dg.in_process_executor,
 )
@@ -55,7 +69,7 @@ start_of_day = dg.define_asset_job(
         "calc_forecasting__volatility", "calc_collateral__haircuts", "calc_risk__scenarios", *SLICED,
     )
     | _PRICED,
-    config=sliced("open"),
+    config=DEFAULT_CONFIG["start_of_day"],
     description="Book the day's corporate actions, take the forecast and the haircuts of the day, value the opening.",
     tags=WAREHOUSE,
     executor_def=dg.in_process_executor,
@@ -79,11 +93,11 @@ end_of_day = dg.define_asset_job(
     | _BEFORE_CALC
     | _AFTER_CALC
     | dg.AssetSelection.checks_for_assets("raw_market__prices"),
-    config=sliced("close", calc_margin__calls={"slice": "close"}),
+    config=DEFAULT_CONFIG["end_of_day"],
     description="Value the close, issue calls, price every loan, accrue interest, reconcile, keep the day.",
     tags=WAREHOUSE,
     executor_def=dg.in_process_executor,
 )  # fmt: skip
 
-ALL_JOBS = [load_history, train_models, start_of_day, intraday_revaluation, end_of_day]
+ALL_JOBS = [load_history, load_reference, train_models, start_of_day, intraday_revaluation, end_of_day]
 PARTITIONS = business_days

@@ -16,6 +16,7 @@ QUIET: Final = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "GX_ANALYTICS_ENABLED": "false",
     "ITERATIVE_DO_NOT_TRACK": "1",
@@ -111,7 +112,7 @@ def load_settings(home: Path | None = None, market_folder: Path | None = None) -
 
 
 def inherited_environment(more: dict[str, str]) -> dict[str, str]:
-    """This process's environment with ``more`` put over it, for a child process."""
+    """The environment of this process with ``more`` put over it, for a child process."""
     return {**os.environ, **more}
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,8 +38,8 @@ def require_free_port(port: int, setting: str) -> None:
             probe.bind((HOST, port))
         except OSError as occupied:
             raise DeskNotReady(
-                f"Port {port} on {HOST} must be free, but it cannot be opened ({occupied.strerror}). Nothing was started; "
-                f"stop the other program, or set {setting} to a free port, and try again."
+                f"Port {port} on {HOST} must be free, but it cannot be opened ({occupied.strerror}). Nothing was "
+                f"started; stop the other program, or set {setting} to a free port, and try again."
             ) from occupied
 
 
@@ -132,10 +133,8 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     """Ask the whole group to end, then insist: a killed parent would leave orphans that double the sensors."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            pass
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,5 +1,6 @@
 """The day on one page: what happened on the desk, told from what was published."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -33,8 +34,10 @@ def _header(manifest: dict[str, Any]) -> Panel:
     source = ", ".join(manifest["source"])
     said = " · nothing on this page is a client's or a market's" if "synthetic" in source else ""
     lines = [
-        f"business day [b]{manifest['as_of_date']}[/b] · slice [b]{manifest['slice']}[/b] · source [b]{source}[/b]{said}",
-        f"ledger head {manifest['ledger_head']} · published {manifest['published_at'][:19]}Z · run {manifest['run_id'][:8]}",
+        f"business day [b]{manifest['as_of_date']}[/b] · slice [b]{manifest['slice']}[/b] · "
+        f"source [b]{source}[/b]{said}",
+        f"ledger head {manifest['ledger_head']} · published {manifest['published_at'][:19]}Z · "
+        f"run {manifest['run_id'][:8]}",
     ]
     return Panel("\n".join(lines), title="Lombard · the day on the desk", title_align="left", border_style="cyan")
 
@@ -49,7 +52,7 @@ def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 def _book(slices: pd.DataFrame) -> Table:
     numbers = ("accounts", "in call", "market value", "debt", "equity", "VaR 99 %, 1 day", "ES 97.5 %")
     table = _table("The book at the close", "currency", *numbers, numbers=numbers)
-    for row in slices[slices["slice"] == _last_slice(slices)].itertuples():
+    for row in _rows(slices[slices["slice"] == _last_slice(slices)]):
         money = [
             format_minor(int(amount), row.currency).removesuffix(f" {row.currency}")
             for amount in (row.market_value_minor, row.debt_minor, row.equity_minor, row.var_99_minor, row.es_975_minor)
@@ -65,7 +68,7 @@ def _slices(slices: pd.DataFrame) -> Table:
     for currency, of_one in slices.groupby("currency"):
         ordered = of_one.sort_values("slice", key=lambda names: names.map(_rank))
         low, high = ordered["equity_minor"].min(), ordered["equity_minor"].max()
-        for row in ordered.itertuples():
+        for row in _rows(ordered):
             height = 0 if high == low else int((row.equity_minor - low) * (len(_BARS) - 1) // (high - low))
             table.add_row(
                 str(currency), row.slice, format_minor(int(row.equity_minor), str(currency)), _BARS[height],
@@ -86,7 +89,7 @@ def _calls(calls: pd.DataFrame) -> RenderableType:
         f"Margin calls: {len(calls):,}, together {totals}; under water {short}. The five largest:",
         "account", *numbers, "due", "rule edition", numbers=numbers,
     )  # fmt: skip
-    for row in calls.nlargest(5, "call_minor").itertuples():
+    for row in _rows(calls.nlargest(5, "call_minor")):
         amounts = [
             format_minor(int(v), row.currency) for v in (row.equity_minor, row.requirement_minor, row.call_minor)
         ]
@@ -114,7 +117,7 @@ def _loans(rates: pd.DataFrame) -> Table:
 def _forecast(scores: pd.DataFrame, drift: pd.DataFrame) -> RenderableType:
     numbers = ("QLIKE", "RMSE", "MAE", "forecasts scored")
     table = _table("Five-day volatility, walked forward (lower is better)", "method", *numbers, "", numbers=numbers)
-    for row in scores[scores["as_of_date"] == scores["as_of_date"].max()].sort_values("qlike").itertuples():
+    for row in _rows(scores[scores["as_of_date"] == scores["as_of_date"].max()].sort_values("qlike")):
         champion = f"champion, version {row.model_version}" if row.is_champion else ""
         table.add_row(
             row.method, f"{row.qlike:.4f}", f"{row.rmse:.4f}", f"{row.mae:.4f}", f"{row.observations:,}", champion
@@ -132,7 +135,7 @@ def _reconciliation(breaks: pd.DataFrame) -> RenderableType:
         f"Reconciliation: {len(breaks)} breaks", "subject", "class", "key", "books", "outside", "explanation",
         numbers=("books", "outside"),
     )  # fmt: skip
-    for row in breaks.head(12).itertuples():
+    for row in _rows(breaks.head(12)):
         sides = [f"{int(v):,}" if pd.notna(v) else "nothing" for v in (row.internal_value, row.external_value)]
         table.add_row(row.subject, row.break_class, row.key, *sides, row.explanation)
     return table
@@ -148,6 +151,11 @@ def _quarantine(quarantine: pd.DataFrame) -> RenderableType:
         first = of_one.iloc[0]
         table.add_row(str(reason), f"{len(of_one):,}", f"{first['file']}:{first['line']}")
     return table
+
+
+def _rows(table: pd.DataFrame) -> Iterable[Any]:
+    """Rows with a field per column; which type each has is said by the table's schema, not by pandas."""
+    return table.itertuples()
 
 
 def _rank(slice_name: str) -> str:

@@ -25,8 +25,8 @@ class Publication:
         file = self.root / entry["file"]
         if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
             raise DeskNotReady(
-                f"{file} is not the file that was published (SHA-256 differs or it is gone). Materialize `published` for "
-                f"{self.manifest['as_of_date']} again."
+                f"{file} is not the file that was published (SHA-256 differs or it is gone). Materialize `published` "
+                f"for {self.manifest['as_of_date']} again."
             )
         return pq.read_table(file).to_pandas()
 

@@ -29,7 +29,10 @@ SUITES: dict[str, Expectations] = {
     "raw_market__instruments": [
         *_not_null("instrument_id", "symbol", "source", "known_at"),
         {"type": "expect_column_values_to_be_unique", "column": "instrument_id"},
-        {"type": "expect_column_values_to_match_regex", "column": "instrument_id", "regex": r"^[A-Z]{2}\.[A-Z0-9._-]+$"},
+        {
+            "type": "expect_column_values_to_match_regex",
+            "column": "instrument_id", "regex": r"^[A-Z]{2}\.[A-Z0-9._-]+$",
+        },
         {"type": "expect_column_values_to_be_in_set", "column": "market", "value_set": ["US", "CN"]},
         {"type": "expect_column_values_to_be_in_set", "column": "currency", "value_set": ["USD", "CNY"]},
         *_positive("lot_size_shares"),
@@ -68,7 +71,8 @@ def validate(table: str, rows: pd.DataFrame) -> dict[str, Any]:
     from great_expectations.expectations.registry import get_expectation_impl
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    # The library declares an object of its own here, but asks it questions only a dictionary answers.
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     suite = gx.ExpectationSuite(name=table)
     for expectation in SUITES[table]:
         words = dict(expectation)
