@@ -34,7 +34,7 @@ BOOK_TABLES = {
     owners=["team:ledger"],
     kinds={"sqlalchemy"},
     partitions_def=business_days,
-    deps=["raw_market__corporate_actions"],
+    deps=["raw_market__corporate_actions", "calc_market__previous_closes"],
     # The books may be locked by another writer; an action booked twice is booked once.
     retry_policy=dg.RetryPolicy(max_retries=2, delay=2),
 )
@@ -53,7 +53,7 @@ def calc_ledger__entitlements(
         action: Any
         for action in actions[actions["instrument_id"].isin(held)].sort_values(["kind", "instrument_id"]).itertuples():
             if action.kind == "split":
-                price_e4 = _close_after_split(lake, action.instrument_id, action.split_ratio, day)
+                price_e4 = _close_after_split(lake, action.instrument_id, day)
                 book_split(connection, action.instrument_id, action.split_ratio, price_e4=price_e4, **circumstances)
             else:
                 book_dividend(connection, action.instrument_id, int(action.dividend_e4), **circumstances)
@@ -64,19 +64,15 @@ def calc_ledger__entitlements(
     )
 
 
-def _close_after_split(lake: Lake, instrument_id: str, split_ratio: float, day: date) -> int:
+def _close_after_split(lake: Lake, instrument_id: str, day: date) -> int:
     """Previous close of one share as it stands after the split, in ten-thousandths."""
-    last = lake.query(
-        "select price_close_e4 from stg_market__daily_bars where instrument_id = ? and as_of_date < ? "
-        "order by as_of_date desc limit 1",
-        [instrument_id, day],
-    )
-    if last.empty:
+    closes = lake.read("calc_market__previous_closes", day).set_index("instrument_id")["price_e4"]
+    if instrument_id not in closes:
         raise UnpricedPosition(
             f"The split of {instrument_id} on {day} leaves fractions of a share to be paid at its previous close, but "
             f"it has none. Nothing was booked; load its history (job load_history), then rerun start_of_day."
         )
-    return round(int(last["price_close_e4"].iloc[0]) / split_ratio)
+    return int(closes[instrument_id])
 
 
 @dg.multi_asset(

@@ -27,7 +27,13 @@ from feeds.calendars import session_after
 
 _MARGIN: dict[str, Any] = {"group_name": "margin", "owners": ["team:margin"], "partitions_def": business_days}
 _VIEWS = ["int_collateral__positions_priced", "int_margin__accounts_valued"]
-_BENEATH = ["raw_market__prices", "raw_market__daily_bars", "raw_books__positions", "raw_books__balances"]
+_BENEATH = [
+    "raw_market__prices",
+    "raw_market__daily_bars",
+    "calc_market__previous_closes",
+    "raw_books__positions",
+    "raw_books__balances",
+]
 """Tables that move under the views: a tick does not pass through dbt, so the order must be said."""
 
 Rulebooks = Callable[[str], Rulebook]

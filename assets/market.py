@@ -10,6 +10,7 @@ from assets.deliveries import keep, keep_range
 from assets.lake import Lake
 from assets.partitions import business_day, business_days, business_days_of
 from domain.errors import NoPrices
+from domain.money import half_up
 from feeds.folders import MarketFolder
 
 _MARKET: dict[str, Any] = {"group_name": "market", "owners": ["team:market"], "partitions_def": business_days}
@@ -92,6 +93,51 @@ def raw_market__prices(
     known = set(instruments_on(lake, day)["instrument_id"])
     delivery = market.prices(config.batch, known, datetime.now(UTC))
     return keep(lake, "raw_market__prices", delivery, day, config.batch)
+
+
+@dg.asset(
+    group_name="market",
+    owners=["team:market"],
+    partitions_def=business_days,
+    kinds={"duckdb"},
+    deps=["stg_market__daily_bars", "raw_market__daily_bars", "raw_market__corporate_actions"],
+)
+def calc_market__previous_closes(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult[Any]:
+    """The last close before the day, as it stands after the day's splits. One row per instrument ever traded.
+
+    However old it is: a halted share keeps its last price, and says from which day it is. Made once a morning, so that
+    a tick does not read all history for a price that no longer moves.
+    """
+    day = business_day(context)
+    closes = lake.query(
+        "select instrument_id, max(as_of_date) as price_date, arg_max(price_close_e4, as_of_date) as price_close_e4, "
+        "arg_max(source, as_of_date) as source from stg_market__daily_bars where as_of_date < ? group by 1 order by 1",
+        [day],
+    )
+    splits = lake.query(
+        "select instrument_id, as_of_date as ex_date, split_ratio from stg_market__corporate_actions "
+        "where kind = 'split' and as_of_date <= ?",
+        [day],
+    )
+    rows = carry_over_splits(closes, splits).assign(known_at=datetime.now(UTC))
+    lake.write("calc_market__previous_closes", rows, day)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(rows), "split_since": int((rows["split_ratio"] != 1).sum())}
+    )
+
+
+def carry_over_splits(closes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Restate each close for the splits after its day, so that a split is not mistaken for a crash."""
+    since = splits.merge(closes[["instrument_id", "price_date"]], on="instrument_id")
+    ratios = since[since["ex_date"] > since["price_date"]].groupby("instrument_id")["split_ratio"].prod()
+    rows = closes.assign(split_ratio=closes["instrument_id"].map(ratios).fillna(1.0).astype(float))
+    rows["price_e4"] = [
+        half_up(int(close) * 1_000_000_000, round(ratio * 1_000_000_000))
+        for close, ratio in zip(rows["price_close_e4"], rows["split_ratio"], strict=True)
+    ]
+    return rows.drop(columns="price_close_e4")
 
 
 raw_feeds__quarantine = dg.AssetSpec(

@@ -37,6 +37,9 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "raw_feeds__quarantine": {
         "feed": TEXT, "batch": TEXT, "reason": TEXT, "explanation": TEXT, "raw_text": TEXT, **ORIGIN, **CIRCUMSTANCES,
     },
+    "calc_market__previous_closes": {
+        "instrument_id": TEXT, "price_e4": COUNT, "price_date": DAY, "split_ratio": RATIO, **CIRCUMSTANCES,
+    },
     # What the books say, as of one ledger head.
     "raw_books__accounts": {
         "account_id": TEXT, "client_id": TEXT, "market": TEXT, "currency": TEXT, "rulebook": TEXT, "opened_on": DAY,

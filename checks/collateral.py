@@ -10,7 +10,12 @@ from assets.partitions import business_day, business_days
     asset="int_collateral__positions_priced",
     blocking=True,
     partitions_def=business_days,
-    additional_deps=["raw_market__prices", "raw_market__daily_bars", "raw_books__positions"],
+    additional_deps=[
+        "raw_market__prices",
+        "raw_market__daily_bars",
+        "calc_market__previous_closes",
+        "raw_books__positions",
+    ],
 )
 def every_position_is_priced(
     context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]

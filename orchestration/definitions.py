@@ -11,7 +11,6 @@ import dagster as dg
 from orchestration.settings import Settings, load_settings
 
 # dbt is parsed while assets are imported, and its profile asks the environment where things are.
-load_settings().apply()
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 

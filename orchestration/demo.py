@@ -22,7 +22,7 @@ from feeds.synthetic import DeskPlan, plan_clients, plan_deposits, write_exchang
 from orchestration.desk import Desk, now
 from orchestration.settings import Settings
 
-HISTORY_SESSIONS = 600
+HISTORY_SESSIONS = 500
 """Sessions before the day that forecasts and scenarios are drawn from, where the folder has them."""
 
 _MARKER = "made-by-demo.json"
@@ -60,7 +60,7 @@ def run_day(desk: Desk, plan: DeskPlan, console: Console) -> Stages:
     """Take an empty desk through one business day; every number on the page is computed here."""
     stages, settings = Stages(console), desk.settings
     with stages.stage("prepare", "Making the desk: folders, books, dbt views"):
-        desk.prepare()
+        desk.prepare(plan.day)
         (settings.home / _MARKER).write_text(json.dumps({"day": str(plan.day), "accounts": plan.accounts}))
     if settings.market_folder == settings.landing:
         with stages.stage("exchange", "Opening the synthetic exchange (seeded; nothing in it is real)"):

@@ -14,7 +14,9 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from sqlalchemy import Engine
 
+from assets.dbt import PARSED_FOR_THE_DAY
 from assets.lake import Lake
+from assets.partitions import FIRST_DAY
 from books.engine import create_books, open_books
 from domain.errors import DeskNotReady
 from orchestration.definitions import build_definitions
@@ -61,7 +63,7 @@ class Desk:
             self._instance = dg.DagsterInstance.from_config(str(self.settings.dagster_home))
         return self._instance
 
-    def prepare(self) -> None:
+    def prepare(self, day: date = FIRST_DAY) -> None:
         """Make folders, Dagster's storage, the books' tables and every dbt view; safe to repeat."""
         settings = self.settings
         settings.apply()
@@ -82,16 +84,17 @@ class Desk:
         with self.books() as engine:
             create_books(engine)
         if not settings.warehouse.exists():
-            self.build_views()
+            self.build_views(day)
 
     def books(self) -> "OpenBooks":
         """Open the books for one block."""
         return OpenBooks(self.settings.books_url)
 
-    def build_views(self) -> None:
-        """Create every dbt model over the lake as it stands."""
+    def build_views(self, day: date = FIRST_DAY) -> None:
+        """Create every dbt model over the lake as it stands; ``day`` is the one a close will next be about."""
         arguments = ["run", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--quiet"]
-        variables = json.dumps({"as_of_date": "1900-01-01"})
+        arguments += ["--target-path", str(PARSED_FOR_THE_DAY)]
+        variables = json.dumps({"as_of_date": str(day)})
         ran = subprocess.run(
             [str(DBT_COMMAND), *arguments, "--vars", variables],
             capture_output=True, text=True, check=False,

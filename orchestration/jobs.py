@@ -66,7 +66,8 @@ start_of_day = dg.define_asset_job(
     "start_of_day",
     selection=dg.AssetSelection.assets(
         *_BOOKS, "raw_market__instruments", "raw_market__corporate_actions", "raw_market__rates",
-        "calc_forecasting__volatility", "calc_collateral__haircuts", "calc_risk__scenarios", *SLICED,
+        "calc_market__previous_closes", "calc_forecasting__volatility", "calc_collateral__haircuts",
+        "calc_risk__scenarios", *SLICED,
     )
     | _PRICED,
     config=DEFAULT_CONFIG["start_of_day"],

@@ -165,7 +165,7 @@ def test_a_file_cut_short_is_found(lake: Lake, rows_of: Rows) -> None:
     lake.write(RATES, rows_of(RATES, {"rate_e8": 1}), DAY)
     (file,) = lake.parts(RATES, DAY)
     file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(TableNotInLake, match="cannot be read back as raw_market__rates .* materialize that day again"):
+    with pytest.raises(TableNotInLake, match=r"cannot be read back as raw_market__rates .* materialize that day again"):
         lake.read(RATES, DAY)
 
 
@@ -200,12 +200,12 @@ def test_a_killed_writer_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert list((lake.root / ".staging").iterdir()) == []
     rows = lake.read(RATES, DAY)
     assert len(rows) == 20_000
-    assert rows["rate_e8"].nunique() == 1
+    assert len(set(rows["rate_e8"])) == 1
     assert rows["rate_e8"].iloc[0] >= acknowledged, "what was acknowledged is kept"
 
 
 def test_asking_a_warehouse_that_is_not_there_says_what_to_do(lake: Lake) -> None:
-    with pytest.raises(TableNotInLake, match="does not exist. Run `lombard init`"):
+    with pytest.raises(TableNotInLake, match=r"does not exist. Run `lombard init`"):
         lake.query("select 1")
 
 

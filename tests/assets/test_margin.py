@@ -118,8 +118,8 @@ def desk(lake: Lake, build_views: BuildViews) -> Lake:
 
 
 def value_slice(lake: Lake, name: str = "close") -> pd.DataFrame:
-    context = dg.build_asset_context(partition_key=DAY.isoformat())
-    calc_margin__requirements(context, Slice(slice=name), lake=lake, rulebooks=load_rulebook)
+    with dg.build_asset_context(partition_key=DAY.isoformat()) as context:
+        calc_margin__requirements(context, Slice(slice=name), lake=lake, rulebooks=load_rulebook)
     return lake.read("calc_margin__requirements", DAY, name).set_index("account_id")
 
 
@@ -129,7 +129,7 @@ def test_every_account_has_one_requirement_and_the_stricter_one_binds(desk: Lake
     assert {name: tuple(row) for name, row in rows[asked].iterrows()} == {
         "A1": (250_000, 300_000, 300_000, 300_000),
         "A2": (250_000, 300_000, 300_000, 300_000),
-        "A3": (300_000, 0, 300_000, 500_000),
+        "A3": (300_000, 0, 300_000, 400_000),
         "A4": (0, 0, 0, 0),
     }
 
@@ -144,7 +144,7 @@ def test_a_requirement_names_the_editions_and_the_ledger_head_it_stood_on(desk: 
 
 
 def test_a_slice_nobody_delivered_is_refused_and_says_what_to_do(desk: Lake) -> None:
-    with pytest.raises(NoPrices, match="No account is valued on 2026-06-17 at '20260617T140000Z'.*deliver its prices"):
+    with pytest.raises(NoPrices, match=r"No account is valued on 2026-06-17 at '20260617T140000Z'.*deliver its prices"):
         accounts_valued(desk, DAY, "20260617T140000Z")
 
 
@@ -165,8 +165,8 @@ def books(tmp_path: Path) -> Iterator[sa.Engine]:
 
 def call(lake: Lake, books: sa.Engine) -> pd.DataFrame:
     value_slice(lake)
-    context = dg.build_asset_context(partition_key=DAY.isoformat())
-    calc_margin__calls(context, Slice(slice="close"), lake=lake, books=books, rulebooks=load_rulebook)
+    with dg.build_asset_context(partition_key=DAY.isoformat()) as context:
+        calc_margin__calls(context, Slice(slice="close"), lake=lake, books=books, rulebooks=load_rulebook)
     return lake.read("calc_margin__calls", DAY, "close").set_index("account_id")
 
 
@@ -195,8 +195,8 @@ def test_a_call_under_the_account_ratio_restores_the_higher_line_and_tells_the_s
     desk: Lake, books: sa.Engine
 ) -> None:
     one = call(desk, books).loc["A3"]
-    assert (one["call_minor"], one["shortfall_minor"], one["currency"]) == (550_000, 50_000, "CNY")
-    assert "restores it to 500000" in one["explanation"]
+    assert (one["call_minor"], one["shortfall_minor"], one["currency"]) == (450_000, 50_000, "CNY")
+    assert "restores it to 400000" in one["explanation"]
 
 
 def test_a_call_is_due_after_the_sessions_of_its_own_market(desk: Lake, books: sa.Engine) -> None:

@@ -143,8 +143,8 @@ def mart(name: str) -> pd.DataFrame:
 
 
 def publish_slice(lake: Lake, folder: Path, name: str) -> dict[str, Any]:
-    context = dg.build_asset_context(partition_key=DAY.isoformat())
-    published(context, Slice(slice=name), lake=lake, publication=Published(folder))
+    with dg.build_asset_context(partition_key=DAY.isoformat()) as context:
+        published(context, Slice(slice=name), lake=lake, publication=Published(folder))
     return json.loads((folder / "_manifest.json").read_text())
 
 

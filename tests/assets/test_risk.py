@@ -69,7 +69,7 @@ def test_a_share_that_did_not_trade_moves_by_nothing_and_a_closed_market_is_no_s
 
 
 def test_a_book_without_history_is_refused_and_says_what_to_load() -> None:
-    with pytest.raises(TooFewScenarios, match="VaR in USD needs a history.*load_history"):
+    with pytest.raises(TooFewScenarios, match=r"VaR in USD needs a history.*load_history"):
         risk._slice("USD", accounts(), held(("USD", "US.NEW", 1_000)), scenarios(**{"US.X": [-0.1] * 100}))
 
 
@@ -106,8 +106,8 @@ def test_a_slice_of_the_day_is_one_row_per_currency(
     lake.write("calc_risk__scenarios", rows_of("calc_risk__scenarios", *moves), DAY)
     required = [{"account_id": name, "requirement_minor": 300, "slice": "open"} for name, _, _ in who]
     lake.write("calc_margin__requirements", rows_of("calc_margin__requirements", *required), DAY, "open")
-    context = dg.build_asset_context(partition_key=DAY.isoformat())
-    calc_risk__slices(context, Slice(slice="open"), lake=lake)
+    with dg.build_asset_context(partition_key=DAY.isoformat()) as context:
+        calc_risk__slices(context, Slice(slice="open"), lake=lake)
     rows = lake.read("calc_risk__slices", DAY, "open").set_index("currency")
     assert rows["accounts_in_call"].to_dict() == {"CNY": 0, "USD": 1}
     assert rows["var_99_minor"].to_dict() == {"CNY": 100, "USD": 200}

@@ -6,12 +6,6 @@ slices as (
 
 ),
 
-accounts as not materialized (
-
-    select * from {{ ref('stg_books__accounts') }}
-
-),
-
 instruments as (
 
     select * from {{ ref('stg_market__instruments') }}
@@ -30,52 +24,10 @@ prices as (
 
 ),
 
-splits as (
-
-    select * from {{ ref('stg_market__corporate_actions') }}
-    where kind = 'split'
-
-),
-
-days as (
-
-    select distinct as_of_date from accounts
-
-),
-
-latest_closes as (
-
-    select
-        days.as_of_date,
-        daily_bars.instrument_id,
-        max(daily_bars.as_of_date) as price_date,
-        arg_max(daily_bars.price_close_e4, daily_bars.as_of_date) as price_e4,
-        arg_max(daily_bars.source, daily_bars.as_of_date) as price_source
-
-    from days
-    inner join daily_bars on days.as_of_date > daily_bars.as_of_date
-    group by days.as_of_date, daily_bars.instrument_id
-
-),
-
--- New shares per old between the close and the day it is carried to, so that a split is not mistaken for a crash.
+-- Made once a morning, so that a tick does not read the whole history of bars for a price that no longer moves.
 previous_closes as (
 
-    select
-        latest_closes.as_of_date,
-        latest_closes.instrument_id,
-        latest_closes.price_date,
-        latest_closes.price_e4,
-        latest_closes.price_source,
-        coalesce(product(splits.split_ratio), 1) as split_ratio
-
-    from latest_closes
-    left join splits
-        on
-            latest_closes.instrument_id = splits.instrument_id
-            and latest_closes.price_date < splits.as_of_date
-            and latest_closes.as_of_date >= splits.as_of_date
-    group by all
+    select * from {{ source('lake', 'calc_market__previous_closes') }}
 
 ),
 
@@ -120,12 +72,10 @@ observations as (
         '' as known_from_slice,
         'previous_close' as price_kind,
         3 as preference,
-        {{ half_up(
-            "cast(price_e4 as hugeint) * 1000000000", "cast(round(split_ratio * 1000000000) as hugeint)"
-        ) }} as price_e4,
+        price_e4,
         price_date,
         cast(null as timestamptz) as quoted_at,
-        price_source,
+        source as price_source,
         0 as line
 
     from previous_closes
