@@ -95,7 +95,7 @@ class Lake:
         Integers stay integers: cast HUGEINT sums in the SQL.
         """
         with self.door() as connection:
-            answer: pa.Table = connection.execute(sql, parameters or []).to_arrow_table()
+            answer: pa.Table = connection.sql(sql, params=parameters or []).to_arrow_table()
             return answer.to_pandas(integer_object_nulls=True)
 
     @contextmanager

@@ -185,7 +185,7 @@ def _with_circumstances(
     return calls.assign(
         call_id=[f"{day}/{slice_name}/{account}" for account in calls["account_id"]],
         shortfall_minor=np.maximum(0, -calls["equity_minor"].to_numpy(np.int64)),
-        due_on=[due[market] for market in calls["market"]],
+        due_on=calls["market"].map(due).astype(object),
         price_basis=[basis.get(account, "[]") for account in calls["account_id"]],
         explanation=[
             f"Equity {equity} is below the requirement {required} under {edition}; {call} restores it to {restore} "

@@ -116,8 +116,8 @@ def _read_marts(lake: Lake, day: date, slice_name: str) -> dict[str, pa.Table]:
     """Read every published mart through one connection; the table names are ours, the values are parameters."""
     with lake.door() as connection:
         return {
-            name: connection.execute(
-                f"select * from {name} {where}", [day, slice_name][: where.count("?")]
+            name: connection.sql(
+                f"select * from {name} {where}", params=[day, slice_name][: where.count("?")]
             ).to_arrow_table()
             for name, where in PUBLISHED_TABLES.items()
         }

@@ -10,7 +10,6 @@ import dagster as dg
 
 from orchestration.settings import Settings, load_settings
 
-# dbt is parsed while assets are imported, and its profile asks the environment where things are.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 

@@ -3,6 +3,8 @@
 ``make demo``, the journeys and the bench use it. Under ``lombard up`` the same jobs are run by Dagster's daemon.
 """
 
+import contextlib
+import io
 import json
 import logging
 import subprocess
@@ -113,9 +115,15 @@ class Desk:
         tags = {}
         if until is not None:
             tags = {ASSET_PARTITION_RANGE_START_TAG: day.isoformat(), ASSET_PARTITION_RANGE_END_TAG: until.isoformat()}
+        with contextlib.redirect_stdout(io.StringIO()):  # dbt's own log is in Dagster's event log already.
+            return self._execute(job, day, config, tags)
+
+    def _execute(
+        self, job: str, day: date, config: dict[str, Any] | None, tags: dict[str, str]
+    ) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
-            partition_key=None if until else day.isoformat(),
+            partition_key=None if tags else day.isoformat(),
             run_config={**(config or DEFAULT_CONFIG.get(job, {})), **_SILENT},
             tags=tags,
             raise_on_error=True,

@@ -1,8 +1,10 @@
 """Scoring the desk against what was planted in the synthetic market: every claim found, and nothing else."""
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +76,12 @@ def _entitled(kind: str) -> Any:
         rows = rows[(rows["instrument_id"] == fact["instrument_id"]) & (rows["kind"] == kind)]
         held = lake.read("raw_books__positions", day)
         holders = held[(held["instrument_id"] == fact["instrument_id"]) & (held["quantity_shares"] > 0)]
-        return set(holders["account_id"]) <= set(rows["account_id"]) and (
-            kind != "split" or rows.set_index("account_id")["quantity_after_shares"].ge(0).all()
-        )
+        everyone = set(holders["account_id"]) <= set(rows["account_id"])
+        if kind != "split":
+            return everyone
+        ratio = Fraction(str(fact["split_ratio"]))
+        sizes = rows[["quantity_before_shares", "quantity_after_shares"]].itertuples(index=False)
+        return everyone and all(int(after) == math.trunc(int(before) * ratio) for before, after in sizes)
 
     return matches
 

@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 
 from assets.lake import Lake
-from assets.market import Batch, instruments_on, no_prices, raw_market__daily_bars, raw_market__prices
+from assets.market import (
+    Batch,
+    calc_market__previous_closes,
+    carry_over_splits,
+    instruments_on,
+    no_prices,
+    raw_market__daily_bars,
+    raw_market__prices,
+)
+from assets.partitions import FIRST_DAY
 from domain.errors import NoPrices
 from feeds.deliveries import Delivery
 
@@ -86,3 +95,43 @@ def test_a_batch_read_twice_is_kept_once(lake: Lake, rows_of: Rows, build_views:
     assert len(lake.read("raw_market__prices", DAY)) == 1
     assert [file.stem for file in lake.parts("raw_market__prices", DAY)] == ["20260617T140000Z"]
     assert market.asked == {"US.X"}
+
+
+def closes(*rows: tuple[str, date, int]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["instrument_id", "price_date", "price_close_e4"])
+
+
+def splits(*rows: tuple[str, date, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["instrument_id", "ex_date", "split_ratio"])
+
+
+def test_a_split_since_the_last_close_is_not_mistaken_for_a_crash() -> None:
+    """A halted share that split three for two and two for one is worth a third of its last close."""
+    told = closes(("US.HALTED", date(2026, 6, 10), 300_000), ("US.X", date(2026, 6, 16), 500_000))
+    since = splits(("US.HALTED", date(2026, 6, 12), 1.5), ("US.HALTED", DAY, 2.0), ("US.X", date(2026, 6, 16), 4.0))
+    rows = carry_over_splits(told, since).set_index("instrument_id")
+    assert rows["price_e4"].to_dict() == {"US.HALTED": 100_000, "US.X": 500_000}
+    assert rows["split_ratio"].to_dict() == {"US.HALTED": 3.0, "US.X": 1.0}
+
+
+def test_the_previous_close_is_the_last_before_the_day_however_old(
+    lake: Lake, build_views: Callable[..., None]
+) -> None:
+    bars = [("US.X", date(2026, 6, 16), 2), ("US.X", date(2026, 6, 15), 1), ("US.X", DAY, 3), ("US.OLD", FIRST_DAY, 9)]
+    told = pd.DataFrame(bars, columns=["instrument_id", "as_of_date", "price_close_e4"]).assign(source="synthetic")
+    actions = [
+        ("US.OLD", "split", DAY, 2.0),
+        ("US.X", "cash_dividend", DAY, 9.0),
+        ("US.X", "split", date(2026, 6, 18), 5),
+    ]
+    build_views(
+        stg_market__daily_bars=told,
+        stg_market__corporate_actions=pd.DataFrame(
+            actions, columns=["instrument_id", "kind", "as_of_date", "split_ratio"]
+        ),
+    )
+    with dg.build_asset_context(partition_key=DAY.isoformat()) as context:
+        calc_market__previous_closes(context, lake=lake)
+    rows = lake.read("calc_market__previous_closes", DAY).set_index("instrument_id")
+    assert rows["price_e4"].to_dict() == {"US.OLD": 5, "US.X": 2}
+    assert rows["price_date"].to_dict() == {"US.OLD": FIRST_DAY, "US.X": date(2026, 6, 16)}
