@@ -3,97 +3,141 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from assets.partitions import business_days
 from domain.errors import DeskNotReady
 
-PROJECT_FOLDER = Path(__file__).resolve().parent.parent / "dbt_project"
-PARSED_FOR_THE_DAY = PROJECT_FOLDER / "target" / "day"
-"""dbt parses anew when its variables change, and the business day is one."""
+PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent / "dbt_project"
+DBT_COMMAND: Final = Path(sys.executable).parent / "dbt"
+"""The dbt of our own environment, whether or not it is activated."""
+
+PARSED_FOR_THE_DAY: Final = PROJECT_FOLDER / "target" / "day"
+"""dbt parses anew when its variables change, and the business day is one; both passes of a close share the parse."""
 
 
-class DeskTranslator(DagsterDbtTranslator):
-    """A dbt model is known by its own name, in the group of its subject."""
+def catalogue_of(folder: Path) -> dict[str, Any]:
+    """Models and tests of the project; parsed and described anew when a model is younger than the description."""
+    catalogue = folder / "target" / "catalogue.json"
+    sources = [path for pattern in ("models/**/*", "macros/*", "tests/**/*", "*.yml") for path in folder.glob(pattern)]
+    youngest = max(path.stat().st_mtime for path in [*sources, Path(__file__).with_name("dbt_catalogue.py")])
+    if not catalogue.exists() or catalogue.stat().st_mtime < youngest:
+        parsed = run_dbt("parse", folder, catalogue.parent)
+        if parsed.returncode != 0:
+            raise DeskNotReady(f"dbt could not parse {folder}; mend the model it names:\n{parsed.stdout[-2000:]}")
+        from assets.dbt_catalogue import write_catalogue
 
-    def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=True))
-
-    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """One name per table: asset key = dbt model = table."""
-        return dg.AssetKey(dbt_resource_props["name"])
-
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """The subject of ``int_<subject>__…``; staging keeps the name of who told us."""
-        return subject_of(dbt_resource_props["name"])
-
-    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        """The team of the subject."""
-        return [f"team:{subject_of(dbt_resource_props['name'])}"]
-
-    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> dict[str, str]:
-        """Which of the two passes through dbt makes the model."""
-        passes = [tag for tag in dbt_resource_props["tags"] if tag in ("before_calc", "after_calc")]
-        return {"lombard/dbt": passes[-1]} if passes else {}
+        write_catalogue(catalogue.parent / "manifest.json", catalogue)
+    return dict(json.loads(catalogue.read_text(encoding="utf-8")))
 
 
-def subject_of(model: str) -> str:
-    """The desk's subject a table belongs to; a source's own tables belong to the subject that uses them."""
-    told = model.split("__")[0].split("_", 1)[1]
-    return {"books": "ledger", "feeds": "market", "custodian": "reconciliation", "bank": "reconciliation"}.get(
-        told, told
+def run_dbt(command: str, folder: Path, target: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run dbt in a process of its own: in ours it would keep the warehouse open."""
+    where = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(target)]
+    return subprocess.run(
+        [str(DBT_COMMAND), "--quiet", command, *where, *arguments], capture_output=True, text=True, check=False
     )
 
 
-def manifest_of(folder: Path) -> Path:
-    """The parsed project; parsed anew when a model is younger than it."""
-    manifest = folder / "target" / "manifest.json"
-    sources = [path for pattern in ("models/**/*", "macros/*", "tests/**/*", "*.yml") for path in folder.glob(pattern)]
-    youngest = max(path.stat().st_mtime for path in sources)
-    if not manifest.exists() or manifest.stat().st_mtime < youngest:
-        command = [str(Path(sys.executable).parent / "dbt"), "parse", "--quiet"]
-        where = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(manifest.parent)]
-        parsed = subprocess.run([*command, *where], capture_output=True, text=True, check=False)
-        if parsed.returncode != 0:
-            raise DeskNotReady(f"dbt could not parse {folder}; mend the model it names:\n{parsed.stdout[-2000:]}")
-    return manifest
+_CATALOGUE: Final = catalogue_of(PROJECT_FOLDER)
 
 
-_MANIFEST = manifest_of(PROJECT_FOLDER)
+def _specs(name: str) -> list[dg.AssetSpec]:
+    return [
+        dg.AssetSpec(
+            model["key"],
+            deps=model["deps"],
+            description=model["description"],
+            group_name=model["group"],
+            owners=model["owners"],
+            tags={"lombard/dbt": name},
+            kinds={"dbt", "duckdb"},
+            partitions_def=business_days,
+            metadata={"dagster/column_schema": _table_schema(model["columns"])},
+        )
+        for model in _CATALOGUE["passes"][name]["models"]
+    ]
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    """Build and test. Unit tests are about the query, not about the day: they run with the other tests of the code."""
+def _table_schema(columns: list[list[str | None]]) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(str(name), kind or "?", description) for name, kind, description in columns])
+
+
+def _check_specs(name: str) -> list[dg.AssetCheckSpec]:
+    checks = _CATALOGUE["passes"][name]["checks"]
+    return [
+        dg.AssetCheckSpec(
+            check["name"], asset=check["asset"], description=check["description"], partitions_def=business_days
+        )
+        for check in checks
+    ]
+
+
+def _pass_through_dbt(name: str, description: str) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"dbt_{name}",
+        specs=_specs(name),
+        check_specs=_check_specs(name),
+        allow_arbitrary_check_specs=True,
+        can_subset=True,
+        op_tags={"kind": "dbt"},
+        description=description,
+    )
+    def build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        yield from _build(context)
+
+    return build
+
+
+def _build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Build and test the models asked for, and report each by its own name.
+
+    dbt's unit tests are about the query, not about the day: they run with the other tests of the code.
+    """
+    models = sorted(key.to_user_string() for key in context.selected_asset_keys)
     variables = json.dumps({"as_of_date": context.partition_key})
-    command = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
-    # Both passes of a close share what was parsed for its day; one run at a time holds the warehouse.
-    yield from dbt.cli(command, context=context, target_path=PARSED_FOR_THE_DAY).stream()
+    ran = run_dbt(
+        "build", PROJECT_FOLDER, PARSED_FOR_THE_DAY, "--exclude-resource-type", "unit_test", "--vars", variables,
+        "--select", *models,
+    )  # fmt: skip
+    report = PARSED_FOR_THE_DAY / "run_results.json"
+    results = json.loads(report.read_text(encoding="utf-8"))["results"] if ran.returncode in (0, 1) else []
+    yield from _told(results, models, {(key.asset_key, key.name) for key in context.selected_asset_check_keys})
+    failed = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] in ("error", "fail")]
+    if ran.returncode != 0:
+        raise dg.Failure(
+            "dbt did not accept the day, so nothing after it ran and nothing was published. Mend what it names, then "
+            "re-execute from failure.\n" + ("\n".join(failed) or ran.stdout[-2000:])
+        )
 
 
-@dbt_assets(
-    manifest=_MANIFEST,
-    select="tag:before_calc",
-    name="dbt_before_calc",
-    partitions_def=business_days,
-    dagster_dbt_translator=DeskTranslator(),
+def _told(
+    results: list[dict[str, Any]], models: list[str], checks: set[tuple[dg.AssetKey, str]]
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Translate dbt's own report; a model that failed is not materialized."""
+    for one in results:
+        kind, _, rest = one["unique_id"].partition(".")
+        name = rest.split(".")[1]
+        seconds = {"seconds": float(one["execution_time"])}
+        if kind == "model" and one["status"] == "success" and name in models:
+            yield dg.MaterializeResult(asset_key=name, metadata=seconds)
+        elif kind == "test" and one["unique_id"] in _CATALOGUE["check_of"]:
+            asset, check = _CATALOGUE["check_of"][one["unique_id"]]
+            if (dg.AssetKey(asset), check) in checks:
+                yield dg.AssetCheckResult(
+                    passed=one["status"] in ("pass", "warn"),
+                    asset_key=asset,
+                    check_name=check,
+                    metadata={"failing_rows": int(one["failures"] or 0), **seconds},
+                    description=one["message"],
+                )
+
+
+dbt_before_calc = _pass_through_dbt("before_calc", "Staging and intermediate views: what rules and models read.")
+dbt_after_calc = _pass_through_dbt(
+    "after_calc", "Marts: what we publish, contracts enforced, and the day as it closed."
 )
-def dbt_before_calc(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    """Staging and intermediate views: what the rules and models read."""
-    yield from _build(context, dbt)
-
-
-@dbt_assets(
-    manifest=_MANIFEST,
-    select="tag:after_calc",
-    name="dbt_after_calc",
-    partitions_def=business_days,
-    dagster_dbt_translator=DeskTranslator(),
-)
-def dbt_after_calc(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    """Marts: what we publish, contracts enforced, and the day as it closed."""
-    yield from _build(context, dbt)

@@ -36,6 +36,14 @@ PUBLISHED_TABLES = {
     "dim_clients__accounts": "where as_of_date <= ?",
 }
 
+STILL_DURING_THE_DAY = PUBLISHED_TABLES.keys() - {
+    "fct_margin__account_status",
+    "fct_collateral__positions",
+    "fct_risk__slices",
+    "fct_market__quarantine",
+}
+"""Tables between one opening and its close nobody writes."""
+
 
 class Published:
     """The folder others read. A publication is whole or it did not happen."""
@@ -43,10 +51,18 @@ class Published:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def publish(self, tables: dict[str, pa.Table], circumstances: dict[str, Any]) -> Path:
-        """Write every table under a name of its own, then the manifest; sweep what the last but one left."""
+    def publish(
+        self,
+        tables: dict[str, pa.Table],
+        circumstances: dict[str, Any],
+        carried: dict[str, dict[str, Any]] | None = None,
+    ) -> Path:
+        """Write every table under a name of its own, then the manifest; sweep what the last but one left.
+
+        ``carried`` are tables of the last publication that stand unchanged.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        entries = {name: self._put(name, rows) for name, rows in tables.items()}
+        entries = (carried or {}) | {name: self._put(name, rows) for name, rows in tables.items()}
         manifest = {**circumstances, "tables": entries}
         staged = self.root / f".{uuid.uuid4().hex}.json"
         staged.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
@@ -54,6 +70,14 @@ class Published:
         replace_durably(staged, self.root / "_manifest.json")
         self._sweep(keep=previous | {entry["file"] for entry in entries.values()})
         return self.root / "_manifest.json"
+
+    def carried(self, as_of_date: date, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Entries of tables already published for the same day; empty where one of them is not."""
+        manifest = self.root / "_manifest.json"
+        held = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        if held.get("as_of_date") != str(as_of_date) or not set(names) <= held["tables"].keys():
+            return {}
+        return {name: held["tables"][name] for name in names}
 
     def _put(self, name: str, rows: pa.Table) -> dict[str, Any]:
         staged = self.root / f".{uuid.uuid4().hex}.parquet"
@@ -92,7 +116,9 @@ def published(
 ) -> dg.MaterializeResult[Any]:
     """The marts of the day as readers see them, committed by one rename. The last step of every job."""
     day = business_day(context)
-    tables = _read_marts(lake, day, config.slice)
+    # A tick moves prices; what no tick can move stands as it was published this morning.
+    carried = {} if config.slice in ("open", "close") else publication.carried(day, STILL_DURING_THE_DAY)
+    tables = _read_marts(lake, day, config.slice, PUBLISHED_TABLES.keys() - carried.keys())
     status = tables["fct_margin__account_status"]
     circumstances = {
         "as_of_date": str(day),
@@ -102,7 +128,7 @@ def published(
         "source": sorted({str(source) for source in status.column("source").unique().to_pylist()}),
         "run_id": context.run_id,
     }
-    manifest = publication.publish(tables, circumstances)
+    manifest = publication.publish(tables, circumstances, carried)
     return dg.MaterializeResult(
         metadata={
             "slice": config.slice,
@@ -112,12 +138,12 @@ def published(
     )
 
 
-def _read_marts(lake: Lake, day: date, slice_name: str) -> dict[str, pa.Table]:
+def _read_marts(lake: Lake, day: date, slice_name: str, names: Iterable[str]) -> dict[str, pa.Table]:
     """Read every published mart through one connection; the table names are ours, the values are parameters."""
     with lake.door() as connection:
         return {
             name: connection.sql(
                 f"select * from {name} {where}", params=[day, slice_name][: where.count("?")]
             ).to_arrow_table()
-            for name, where in PUBLISHED_TABLES.items()
+            for name, where in ((name, PUBLISHED_TABLES[name]) for name in sorted(names))
         }

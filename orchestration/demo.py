@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,7 +23,7 @@ from feeds.synthetic import DeskPlan, plan_clients, plan_deposits, write_exchang
 from orchestration.desk import Desk, now
 from orchestration.settings import Settings
 
-HISTORY_SESSIONS = 500
+HISTORY_SESSIONS = 350
 """Sessions before the day that forecasts and scenarios are drawn from, where the folder has them."""
 
 _MARKER = "made-by-demo.json"
@@ -59,24 +60,35 @@ def clear_home(home: Path) -> None:
 def run_day(desk: Desk, plan: DeskPlan, console: Console) -> Stages:
     """Take an empty desk through one business day; every number on the page is computed here."""
     stages, settings = Stages(console), desk.settings
-    with stages.stage("prepare", "Making the desk: folders, books, dbt views"):
-        desk.prepare(plan.day)
+    with stages.stage("prepare", "Making the desk: folders, books, Dagster's storage"):
+        desk.make_storage()
         (settings.home / _MARKER).write_text(json.dumps({"day": str(plan.day), "accounts": plan.accounts}))
-    if settings.market_folder == settings.landing:
-        with stages.stage("exchange", "Opening the synthetic exchange (seeded; nothing in it is real)"):
-            write_exchange(settings.landing, plan)
-    market = open_market_folder(settings.market_folder)
-    sessions = sessions_until(market, plan.day)
-    since = {"since": sessions[0].isoformat()}
-    with stages.stage("history", f"Reading {len(sessions)} sessions of {market.vendor} prices"):
-        desk.run("load_reference", sessions[-1], {"ops": {"raw_market__corporate_actions": {"config": since}}})
-        desk.run("load_history", sessions[0], until=sessions[-1])
+    # Nothing reads a view before the books are opened, so dbt makes them while prices are read.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        views = beside.submit(desk.build_views, plan.day)
+        market, sessions = _open_market(desk, plan, stages)
+        with stages.stage("history", f"Reading {len(sessions)} sessions of {market.vendor} prices"):
+            since = {"since": sessions[0].isoformat()}
+            desk.run("load_reference", sessions[-1], {"ops": {"raw_market__corporate_actions": {"config": since}}})
+            desk.run("load_history", sessions[0], until=sessions[-1])
+        with stages.stage("views", "Building the dbt views over the lake"):
+            views.result()
     with stages.stage("books", f"Opening {plan.accounts:,} synthetic accounts in the books"):
         seed_books(desk, market, plan, booked_on=sessions[-1])
     with stages.stage("train", "Training and validating the volatility forecast, registering it in MLflow"):
         desk.run("train_models", sessions[-1])
     run_business_day(desk, market, plan, stages)
     return stages
+
+
+def _open_market(desk: Desk, plan: DeskPlan, stages: Stages) -> tuple[MarketFolder, list[date]]:
+    """The market folder, written first where it is the synthetic one, and the sessions a desk learns from."""
+    settings = desk.settings
+    if settings.market_folder == settings.landing:
+        with stages.stage("exchange", "Opening the synthetic exchange (seeded; nothing in it is real)"):
+            write_exchange(settings.landing, plan)
+    market = open_market_folder(settings.market_folder)
+    return market, sessions_until(market, plan.day)
 
 
 def run_business_day(desk: Desk, market: MarketFolder, plan: DeskPlan, stages: Stages) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import io
 import json
 import logging
-import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,14 +15,14 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from sqlalchemy import Engine
 
-from assets.dbt import PARSED_FOR_THE_DAY
+from assets.dbt import PARSED_FOR_THE_DAY, PROJECT_FOLDER, run_dbt
 from assets.lake import Lake
 from assets.partitions import FIRST_DAY
 from books.engine import create_books, open_books
 from domain.errors import DeskNotReady
 from orchestration.definitions import build_definitions
 from orchestration.jobs import DEFAULT_CONFIG, sliced
-from orchestration.settings import DBT_COMMAND, DBT_PROJECT, Settings
+from orchestration.settings import Settings
 
 INSTANCE: Final = """\
 telemetry: {enabled: false}
@@ -66,7 +65,13 @@ class Desk:
         return self._instance
 
     def prepare(self, day: date = FIRST_DAY) -> None:
-        """Make folders, Dagster's storage, the books' tables and every dbt view; safe to repeat."""
+        """Make everything a job needs; safe to repeat."""
+        self.make_storage()
+        if not self.settings.warehouse.exists():
+            self.build_views(day)
+
+    def make_storage(self) -> None:
+        """Make folders, Dagster's storage and the books' tables."""
         settings = self.settings
         settings.apply()
         try:
@@ -85,8 +90,6 @@ class Desk:
         assert self.instance  # Created once, before anything else opens it: eight at once would break it for good.
         with self.books() as engine:
             create_books(engine)
-        if not settings.warehouse.exists():
-            self.build_views(day)
 
     def books(self) -> "OpenBooks":
         """Open the books for one block."""
@@ -94,13 +97,8 @@ class Desk:
 
     def build_views(self, day: date = FIRST_DAY) -> None:
         """Create every dbt model over the lake as it stands; ``day`` is the one a close will next be about."""
-        arguments = ["run", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--quiet"]
-        arguments += ["--target-path", str(PARSED_FOR_THE_DAY)]
         variables = json.dumps({"as_of_date": str(day)})
-        ran = subprocess.run(
-            [str(DBT_COMMAND), *arguments, "--vars", variables],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        ran = run_dbt("run", PROJECT_FOLDER, PARSED_FOR_THE_DAY, "--vars", variables)
         if ran.returncode != 0:
             raise DeskNotReady(
                 f"dbt could not build the views over {self.settings.lake}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}\n"

@@ -3,7 +3,6 @@
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from assets.lake import Lake
 from assets.published import Published
@@ -11,7 +10,7 @@ from assets.reconciliation import Landing
 from assets.reports import Reports
 from books.engine import open_books
 from feeds.folders import open_market_folder
-from orchestration.settings import DBT_COMMAND, DBT_PROJECT, Settings
+from orchestration.settings import Settings
 from rulebooks import load_rulebook
 
 
@@ -48,7 +47,4 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "landing": Landing(settings.landing),
         "reports": Reports(settings.reports),
         "publication": Published(settings.published),
-        "dbt": DbtCliResource(
-            project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=str(DBT_COMMAND)
-        ),
     }

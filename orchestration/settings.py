@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
-DBT_PROJECT: Final = REPOSITORY / "dbt_project"
-DBT_COMMAND: Final = Path(sys.executable).parent / "dbt"
-"""The dbt of our own environment, whether or not it is activated."""
-
 QUIET: Final = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",

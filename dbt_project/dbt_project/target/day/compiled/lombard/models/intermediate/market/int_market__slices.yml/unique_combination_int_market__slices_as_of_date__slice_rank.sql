@@ -1,0 +1,10 @@
+
+
+select
+    as_of_date, slice_rank,
+    count(*) as rows_found
+
+from (select * from "warehouse"."main"."int_market__slices" where as_of_date = date '2026-06-17') as rows_to_test
+group by as_of_date, slice_rank
+having count(*) > 1 or as_of_date is null or slice_rank is null
+

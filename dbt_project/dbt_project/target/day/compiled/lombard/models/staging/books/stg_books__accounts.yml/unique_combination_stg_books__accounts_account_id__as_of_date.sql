@@ -1,0 +1,10 @@
+
+
+select
+    account_id, as_of_date,
+    count(*) as rows_found
+
+from (select * from "warehouse"."main"."stg_books__accounts" where as_of_date = date '2026-06-17') as rows_to_test
+group by account_id, as_of_date
+having count(*) > 1 or account_id is null or as_of_date is null
+

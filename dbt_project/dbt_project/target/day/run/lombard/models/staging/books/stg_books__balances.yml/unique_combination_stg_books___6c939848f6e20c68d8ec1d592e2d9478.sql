@@ -1,0 +1,24 @@
+
+    
+    select
+      count(*) as failures,
+      count(*) != 0 as should_warn,
+      count(*) != 0 as should_error
+    from (
+      
+    
+  
+
+select
+    ledger_account_id, as_of_date,
+    count(*) as rows_found
+
+from (select * from "warehouse"."main"."stg_books__balances" where as_of_date = date '2026-06-17') as rows_to_test
+group by ledger_account_id, as_of_date
+having count(*) > 1 or ledger_account_id is null or as_of_date is null
+
+
+  
+  
+      
+    ) dbt_internal_test

@@ -1,0 +1,25 @@
+
+    
+    select
+      count(*) as failures,
+      count(*) != 0 as should_warn,
+      count(*) != 0 as should_error
+    from (
+      
+    
+  
+    
+    
+
+
+
+select currency
+from (select * from "warehouse"."main"."stg_market__instruments" where as_of_date = date '2026-06-17') as rows_to_test
+where currency is null
+
+
+
+  
+  
+      
+    ) dbt_internal_test

@@ -1,0 +1,21 @@
+
+    
+    select
+      count(*) as failures,
+      count(*) != 0 as should_warn,
+      count(*) != 0 as should_error
+    from (
+      
+    
+  
+
+select price_e4
+
+from (select * from "warehouse"."main"."stg_market__prices" where as_of_date = date '2026-06-17') as rows_to_test
+where not (price_e4 > 0)
+
+
+  
+  
+      
+    ) dbt_internal_test

@@ -1,0 +1,24 @@
+
+    
+    select
+      count(*) as failures,
+      count(*) != 0 as should_warn,
+      count(*) != 0 as should_error
+    from (
+      
+    
+  
+
+select
+    instrument_id, batch, quoted_at,
+    count(*) as rows_found
+
+from (select * from "warehouse"."main"."stg_market__prices" where as_of_date = date '2026-06-17') as rows_to_test
+group by instrument_id, batch, quoted_at
+having count(*) > 1 or instrument_id is null or batch is null or quoted_at is null
+
+
+  
+  
+      
+    ) dbt_internal_test
