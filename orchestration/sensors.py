@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.lake import Lake
 from feeds.folders import MarketFolder
 from feeds.prices import instant_of
 from orchestration.failures import describe_failure, write_alert
@@ -15,12 +16,16 @@ BATCHES_PER_TICK_MAX = 10
 
 @dg.sensor(job=intraday_revaluation, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
 def on_price_batch(
-    context: dg.SensorEvaluationContext, market: dg.ResourceParam[MarketFolder]
+    context: dg.SensorEvaluationContext, market: dg.ResourceParam[MarketFolder], lake: dg.ResourceParam[Lake]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Request one revaluation per price batch, oldest first. The batch name is the run key: seen twice, valued once."""
-    batches = market.batches_after(context.cursor or "")[:BATCHES_PER_TICK_MAX]
+    """Request one revaluation per price batch, oldest first. The batch name is the run key: seen twice, valued once.
+
+    Without a cursor it begins after the last batch the desk has kept.
+    """
+    seen = context.cursor or last_batch_kept(lake)
+    batches = market.batches_after(seen)[:BATCHES_PER_TICK_MAX]
     if not batches:
-        return dg.SkipReason(f"No price batch after {context.cursor or 'the beginning'}.")
+        return dg.SkipReason(f"No price batch after {seen or 'the beginning'}.")
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
@@ -33,6 +38,12 @@ def on_price_batch(
         ],
         cursor=batches[-1],
     )
+
+
+def last_batch_kept(lake: Lake) -> str:
+    """Name of the newest price batch in the lake; nothing where there is none."""
+    days = lake.days("raw_market__prices")
+    return lake.parts("raw_market__prices", days[-1])[-1].stem if days else ""
 
 
 def alert_sensor(alerts: Path) -> dg.SensorDefinition:

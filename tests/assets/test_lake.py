@@ -123,6 +123,12 @@ def test_the_empty_file_a_view_begins_with_never_shows_as_a_day(lake: Lake) -> N
     assert [table for table in TABLES if lake.days(table)] == []
 
 
+def test_a_folder_in_which_nothing_was_written_is_no_day(lake: Lake) -> None:
+    """A writer killed between making the folder and putting its file there leaves such a folder."""
+    (lake.root / RATES / f"as_of_date={DAY}").mkdir()
+    assert lake.days(RATES) == []
+
+
 def test_making_the_lake_again_changes_no_file_of_it(lake: Lake, rows_of: Rows) -> None:
     lake.write(RATES, rows_of(RATES, {"rate_e8": 7}), DAY)
     before = {file: file.stat().st_mtime_ns for file in lake.root.rglob("*.parquet")}

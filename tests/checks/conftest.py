@@ -1,5 +1,7 @@
 """A lake of this test's own, rows in the columns of its tables, and one run of a check as Dagster would run it."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,12 +36,19 @@ def rows_of() -> Callable[..., pd.DataFrame]:
     return build
 
 
+@pytest.fixture(scope="session")
+def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of an empty lake, to be shared by every test that wants one: no file of a lake is changed in place."""
+    root = tmp_path_factory.mktemp("empty") / "lake"
+    Lake(root, root.with_name("warehouse.duckdb")).prepare()
+    return root
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path, empty_lake: Path) -> Lake:
     """An empty lake."""
-    lake = Lake(tmp_path / "lake", tmp_path / "warehouse.duckdb")
-    lake.prepare()
-    return lake
+    shutil.copytree(empty_lake, tmp_path / "lake", copy_function=os.link)
+    return Lake(tmp_path / "lake", tmp_path / "warehouse.duckdb")
 
 
 @pytest.fixture
