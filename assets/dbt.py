@@ -9,15 +9,13 @@ from typing import Any, Final
 
 import dagster as dg
 
+from assets.lake import Lake
 from assets.partitions import business_days
 from domain.errors import DeskNotReady
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent / "dbt_project"
 DBT_COMMAND: Final = Path(sys.executable).parent / "dbt"
 """The dbt of our own environment, whether or not it is activated."""
-
-PARSED_FOR_THE_DAY: Final = PROJECT_FOLDER / "target" / "day"
-"""dbt parses anew when its variables change, and the business day is one; both passes of a close share the parse."""
 
 
 def catalogue_of(folder: Path) -> dict[str, Any]:
@@ -33,6 +31,14 @@ def catalogue_of(folder: Path) -> dict[str, Any]:
 
         write_catalogue(catalogue.parent / "manifest.json", catalogue)
     return dict(json.loads(catalogue.read_text(encoding="utf-8")))
+
+
+def parsed_for_the_day(warehouse: Path) -> Path:
+    """Where dbt keeps what it parsed for one warehouse.
+
+    It parses anew when its variables change, and the business day is one; both passes of a close share the parse.
+    """
+    return warehouse.with_name("dbt")
 
 
 def run_dbt(command: str, folder: Path, target: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -87,13 +93,17 @@ def _pass_through_dbt(name: str, description: str) -> dg.AssetsDefinition:
         op_tags={"kind": "dbt"},
         description=description,
     )
-    def build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        yield from _build(context)
+    def build(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        yield from _build(context, parsed_for_the_day(lake.warehouse))
 
     return build
 
 
-def _build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+def _build(
+    context: dg.AssetExecutionContext, target: Path
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Build and test the models asked for, and report each by its own name.
 
     dbt's unit tests are about the query, not about the day: they run with the other tests of the code.
@@ -101,10 +111,10 @@ def _build(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[A
     models = sorted(key.to_user_string() for key in context.selected_asset_keys)
     variables = json.dumps({"as_of_date": context.partition_key})
     ran = run_dbt(
-        "build", PROJECT_FOLDER, PARSED_FOR_THE_DAY, "--exclude-resource-type", "unit_test", "--vars", variables,
+        "build", PROJECT_FOLDER, target, "--exclude-resource-type", "unit_test", "--vars", variables,
         "--select", *models,
     )  # fmt: skip
-    report = PARSED_FOR_THE_DAY / "run_results.json"
+    report = target / "run_results.json"
     results = json.loads(report.read_text(encoding="utf-8"))["results"] if ran.returncode in (0, 1) else []
     yield from _told(results, models, {(key.asset_key, key.name) for key in context.selected_asset_check_keys})
     failed = [f"{one['unique_id']}: {one['message']}" for one in results if one["status"] in ("error", "fail")]

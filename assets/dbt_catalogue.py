@@ -4,6 +4,7 @@ Importing dagster-dbt takes longer than a tick may spend on imports, so runs rea
 """
 
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def describe(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def write_catalogue(manifest: Path, catalogue: Path) -> None:
     """Describe the parsed project beside its manifest, whole or not at all."""
     described = describe(json.loads(manifest.read_text(encoding="utf-8")))
-    staged = catalogue.with_name(f".{catalogue.name}")
+    staged = catalogue.with_name(f".{uuid.uuid4().hex}.json")
     staged.write_text(json.dumps(described, indent=1), encoding="utf-8")
     staged.replace(catalogue)
 

@@ -39,6 +39,17 @@ _FORECASTING: dict[str, Any] = {"group_name": "forecasting", "owners": ["team:mo
 _READS = ["int_market__daily_returns", "stg_market__instruments"]
 
 
+calc_forecasting__scores = dg.AssetSpec(
+    "calc_forecasting__scores",
+    deps=["model_forecasting__volatility_5d"],
+    group_name="forecasting",
+    owners=["team:models"],
+    kinds={"parquet"},
+    partitions_def=business_days,
+    description="Out-of-sample scores of every method, written with the model. One row per method and training day.",
+)
+
+
 @dg.asset(**_FORECASTING, kinds={"lightgbm", "mlflow"}, deps=_READS)
 def model_forecasting__volatility_5d(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], registry: dg.ResourceParam[Registry]

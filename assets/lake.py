@@ -16,7 +16,6 @@ from typing import Any, Final
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from assets.schemas import TABLES
@@ -68,21 +67,18 @@ class Lake:
         if not files:
             where = f"{table} for {as_of_date}" + (f", part {part}" if part else "")
             raise TableNotInLake(f"{where} was never written. Materialize {table} for that day, then rerun this step.")
-        return pd.concat([self._load(file, table) for file in files], ignore_index=True)
+        return pa.concat_tables([self._load(file, table) for file in files]).to_pandas()
 
     def read_between(self, table: str, first: date, last: date) -> pd.DataFrame:
         """Rows of every day from ``first`` to ``last``, both included; empty where nothing was written."""
-        days = [day for day in self.days(table) if first <= day <= last]
-        files = [str(file) for day in days for file in self.parts(table, day)]
-        if not files:
-            return TABLES[table].empty_table().to_pandas(types_mapper=None)
-        return ds.dataset(files, schema=TABLES[table], format="parquet").to_table().to_pandas()
+        files = [file for day in self._folders(table) if first <= day <= last for file in self.parts(table, day)]
+        return pa.concat_tables(
+            [TABLES[table].empty_table(), *(self._load(file, table) for file in files)]
+        ).to_pandas()
 
     def days(self, table: str) -> list[date]:
         """Business days of ``table`` that hold at least one file, oldest first."""
-        found = (self.root / table).glob("as_of_date=*")
-        days = sorted(date.fromisoformat(folder.name.removeprefix("as_of_date=")) for folder in found)
-        return [day for day in days if day != _BOOTSTRAP]
+        return [day for day in self._folders(table) if self.parts(table, day)]
 
     def parts(self, table: str, as_of_date: date) -> list[Path]:
         """Files of one day of ``table``, by name."""
@@ -110,15 +106,28 @@ class Lake:
         finally:
             connection.close()
 
-    def _load(self, file: Path, table: str) -> pd.DataFrame:
+    def _load(self, file: Path, table: str) -> pa.Table:
+        # Asked for by the declared names, a column that the file calls otherwise would come back as blanks.
         try:
-            return pq.read_table(
-                file, schema=TABLES[table], page_checksum_verification=True, partitioning=None
-            ).to_pandas()
-        except (OSError, pa.ArrowException) as damage:
+            with pq.ParquetFile(file, page_checksum_verification=True) as held:
+                differing = set(held.schema_arrow) ^ set(TABLES[table])
+                if not differing:
+                    return held.read().select(TABLES[table].names).cast(TABLES[table])
+        except (OSError, ValueError, pa.ArrowException) as damage:
             raise TableNotInLake(
                 f"{file} cannot be read back as {table} ({damage}). Nothing was changed; materialize that day again."
             ) from damage
+        columns = ", ".join(sorted({field.name for field in differing}))
+        raise TableNotInLake(
+            f"{file} cannot be read back as {table}: it and assets/schemas.py disagree on {columns}. "
+            f"Nothing was changed; materialize that day again."
+        )
+
+    def _folders(self, table: str) -> list[date]:
+        """Days that have a folder; a writer killed before its rename leaves one with nothing in it."""
+        found = (self.root / table).glob("as_of_date=*")
+        days = sorted(date.fromisoformat(folder.name.removeprefix("as_of_date=")) for folder in found)
+        return [day for day in days if day != _BOOTSTRAP]
 
     def _file(self, table: str, as_of_date: date, part: str) -> Path:
         assert table in TABLES, f"{table} is not declared in assets/schemas.py"

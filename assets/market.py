@@ -166,6 +166,6 @@ def no_prices(market: MarketFolder, first: date, last: date) -> NoPrices:
     held = f"It holds {sessions[0]} to {sessions[-1]}." if sessions else "It holds no day at all."
     asked = f"{first}" if first == last else f"{first} to {last}"
     return NoPrices(
-        f"A business day needs at least one daily bar, but the {market.vendor} folder has none for {asked}. {held} "
+        f"A business day needs at least one daily bar, but {market.root} has none for {asked}. {held} "
         f"Nothing was written; choose a day it holds, or deliver the missing file and rerun."
     )

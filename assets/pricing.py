@@ -16,6 +16,7 @@ from books.accruals import post_accruals
 from domain.interest import accrued_interest_minor
 from domain.pricing import expected_loss, rate_build_up, rate_in_e8
 from domain.rulebook import PricingTerms, Rulebook, pricing_terms
+from feeds.calendars import MARKETS, session_after
 
 _PRICING: dict[str, Any] = {"group_name": "pricing", "owners": ["team:pricing"], "partitions_def": business_days}
 _READS = ["int_margin__accounts_valued", "int_collateral__positions_priced", "stg_books__contracts"]
@@ -79,14 +80,14 @@ def calc_pricing__accruals(
 ) -> dg.MaterializeResult[Any]:
     """One calendar day's interest on every open loan, posted to the books. One row per contract and business day.
 
-    The first day counts and the last does not, so the days since the previous business day are those before this one.
+    The first day counts and the last does not, so the days since the previous accrual are those before this one.
     """
     day, known_at = business_day(context), datetime.now(UTC)
     terms = pricing_terms(rulebooks("house.pricing").governing(on=day))
     rates = lake.read("calc_pricing__loan_rates", day)
     opened = lake.query("select contract_id, opened_on from stg_books__contracts where as_of_date = ?", [day])
     rows = rates.merge(opened, on="contract_id", validate="one_to_one")
-    since = (pd.Timestamp(day) - pd.tseries.offsets.BDay(1)).date()
+    since = last_accrual_before(lake, day)
     rows["days"] = [(day - max(since, start)).days for start in _as_dates(rows["opened_on"])]
     rows["basis_days"] = [terms.basis_days[currency] for currency in rows["currency"]]
     rows["interest_minor"] = [
@@ -112,6 +113,15 @@ def calc_pricing__accruals(
             "ledger_head_after": str(head),
         }
     )
+
+
+def last_accrual_before(lake: Lake, day: date) -> date:
+    """The day interest was last accrued to; the last session of any market on a desk that never accrued.
+
+    Asked of what was done, not of the calendar, so that a day on which no close ran is owed by the next one.
+    """
+    accrued = [done for done in lake.days("calc_pricing__accruals") if done < day]
+    return accrued[-1] if accrued else max(session_after(market, day, -1) for market in MARKETS)
 
 
 def _account_volatility(lake: Lake, day: date) -> pd.DataFrame:

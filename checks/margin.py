@@ -29,10 +29,14 @@ def every_call_names_its_circumstances(
 
     Blocking: a call that cannot be proved must not be made.
     """
-    calls = lake.read("calc_margin__calls", business_day(context))
+    day = business_day(context)
+    calls = lake.read("calc_margin__calls", day)
+    # Who sold all and still owes stands on no price.
+    holders = set(lake.read_between("raw_books__positions", day, day)["account_id"])
+    unpriced = calls["price_basis"].eq("[]") & calls["account_id"].isin(holders)
     named = ["price_basis", "rulebook_edition", "house_edition", "ledger_head", "explanation"]
     is_blank = calls[named].isna() | (calls[named] == "")
-    silent = calls[is_blank.any(axis=1) | calls["price_basis"].eq("[]")]
+    silent = calls[is_blank.any(axis=1) | unpriced]
     return dg.AssetCheckResult(
         passed=silent.empty,
         description=f"{len(silent)} of {len(calls)} calls leave out what they stood on.",

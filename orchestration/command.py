@@ -27,21 +27,19 @@ def demo(
         Path | None, typer.Option(help="A Lean or TongDaXin folder; synthetic exchange if absent.")
     ] = None,
     day: Day = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the synthetic exchange and clients.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic exchange and clients.")] = None,
 ) -> None:
     """Take an empty desk through one trading day and print the page of the day."""
-    from orchestration.demo import clear_home, run_day, sessions_until, with_day
+    from orchestration.demo import clear_home, require_possible, run_day, with_day
     from orchestration.desk import Desk, quieten
 
     quieten()
-    from feeds.folders import open_market_folder
     from feeds.synthetic import DeskPlan
 
-    settings = load_settings(market_folder=market)
+    settings = load_settings(market_folder=market, is_fresh=True)
     plan = DeskPlan(accounts=accounts) if seed is None else DeskPlan(accounts=accounts, seed=seed)
     plan = with_day(plan, settings, _date(day))
-    if market is not None:
-        sessions_until(open_market_folder(market), plan.day)  # A wrong folder or day costs nobody their last desk.
+    require_possible(plan, settings)
     clear_home(settings.home)
     console.print(f"[b]Lombard[/b] · one trading day, {plan.day}, on {plan.accounts:,} synthetic accounts")
     started = datetime.now().astimezone()

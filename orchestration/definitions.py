@@ -51,7 +51,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """Wire the desk described by ``settings``; opens no file and no database."""
     settings.apply()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(ASSET_MODULES),
+        assets=dg.load_assets_from_modules(ASSET_MODULES, include_specs=True),
         asset_checks=dg.load_asset_checks_from_modules(CHECK_MODULES),
         jobs=ALL_JOBS,
         schedules=ALL_SCHEDULES,

@@ -16,8 +16,9 @@ from rich.console import Console
 from books.extract import bank_movements, extract
 from books.posting import post
 from books.seeding import seed
-from domain.errors import DeskNotReady, NoPrices
+from domain.errors import DeskNotReady, MarketFolderNotUsable, NoPrices
 from domain.ledger import Transfer, ledger_account_id
+from feeds.calendars import MARKETS, is_session
 from feeds.folders import MarketFolder, open_market_folder
 from feeds.synthetic import DeskPlan, plan_clients, plan_deposits, write_exchange, write_statements
 from orchestration.desk import Desk, now
@@ -106,13 +107,29 @@ def run_business_day(desk: Desk, market: MarketFolder, plan: DeskPlan, stages: S
         desk.run("end_of_day", plan.day)
 
 
+def require_possible(plan: DeskPlan, settings: Settings) -> None:
+    """Refuse what cannot be done before anything is cleared: a wrong folder or day costs nobody their last desk."""
+    if settings.market_folder != settings.landing:
+        if settings.market_folder.is_relative_to(settings.home):
+            raise MarketFolderNotUsable(
+                f"The market folder must lie outside the demo's home, which is emptied first, but {settings.market_folder} "
+                f"is inside {settings.home}. Nothing was touched; move it, or set LOMBARD_HOME to another folder."
+            )
+        sessions_until(open_market_folder(settings.market_folder), plan.day)
+    elif not all(is_session(market, plan.day) for market in MARKETS):
+        raise NoPrices(
+            f"The synthetic exchange trades when New York and Shanghai both do, but one of them is closed on {plan.day}. "
+            f"Nothing was touched; choose another DAY."
+        )
+
+
 def sessions_until(market: MarketFolder, day: date) -> list[date]:
     """The sessions before ``day`` a desk learns from; refuses a day without prices or without a past."""
     held = market.sessions()
     if day not in held:
         span = f"it holds {held[0]} to {held[-1]}" if held else "it holds no session at all"
         raise NoPrices(
-            f"The {market.vendor} folder must have prices for {day}, but {span} and not that day. Nothing was written; "
+            f"{market.root} must have prices for {day}, but {span} and not that day. Nothing was written; "
             f"choose a session it holds with DAY=YYYY-MM-DD."
         )
     before = [session for session in held if session < day][-HISTORY_SESSIONS:]

@@ -15,7 +15,7 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from sqlalchemy import Engine
 
-from assets.dbt import PARSED_FOR_THE_DAY, PROJECT_FOLDER, run_dbt
+from assets.dbt import PROJECT_FOLDER, parsed_for_the_day, run_dbt
 from assets.lake import Lake
 from assets.partitions import FIRST_DAY
 from books.engine import create_books, open_books
@@ -98,7 +98,7 @@ class Desk:
     def build_views(self, day: date = FIRST_DAY) -> None:
         """Create every dbt model over the lake as it stands; ``day`` is the one a close will next be about."""
         variables = json.dumps({"as_of_date": str(day)})
-        ran = run_dbt("run", PROJECT_FOLDER, PARSED_FOR_THE_DAY, "--vars", variables)
+        ran = run_dbt("run", PROJECT_FOLDER, parsed_for_the_day(self.settings.warehouse), "--vars", variables)
         if ran.returncode != 0:
             raise DeskNotReady(
                 f"dbt could not build the views over {self.settings.lake}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}\n"

@@ -94,10 +94,15 @@ class Settings:
         )
 
 
-def load_settings(home: Path | None = None, market_folder: Path | None = None) -> Settings:
-    """Read the environment once; arguments, where given, go before it."""
+def load_settings(home: Path | None = None, market_folder: Path | None = None, *, is_fresh: bool = False) -> Settings:
+    """Read the environment once; arguments, where given, go before it.
+
+    A fresh desk forgets which market folder an earlier one in this home read.
+    """
     home = (home or Path(os.environ.get("LOMBARD_HOME") or REPOSITORY / ".desk")).resolve()
-    market = market_folder or Path(os.environ.get("LOMBARD_MARKET") or _remembered_market(home) or home / "landing")
+    market = market_folder or Path(
+        os.environ.get("LOMBARD_MARKET") or (None if is_fresh else _remembered_market(home)) or home / "landing"
+    )
     return Settings(
         home=home,
         books_url=os.environ.get("LOMBARD_BOOKS_URL") or f"sqlite:///{home / 'books.db'}",

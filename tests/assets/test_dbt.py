@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.lake import Lake
 from domain.errors import DeskNotReady
 
 MODEL, AFTER = "stg_market__rates", "int_market__slices"
@@ -91,13 +92,17 @@ def build(dbt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
                 }
                 for name, status in reported
             ]
-            (tmp_path / "run_results.json").write_text(json.dumps({"results": results}), encoding="utf-8")
+            target = tmp_path / "dbt"
+            target.mkdir(exist_ok=True)
+            (target / "run_results.json").write_text(json.dumps({"results": results}), encoding="utf-8")
             return subprocess.CompletedProcess([], returncode, stdout=said, stderr="")
 
         monkeypatch.setattr(dbt, "run_dbt", told)
-        monkeypatch.setattr(dbt, "PARSED_FOR_THE_DAY", tmp_path)
+        lake = Lake(tmp_path / "lake", tmp_path / "warehouse.duckdb")
         assets = dg.AssetSelection.assets(MODEL, AFTER)
-        job = dg.Definitions(assets=[dbt.dbt_before_calc], jobs=[dg.define_asset_job("built", assets)])
+        job = dg.Definitions(
+            assets=[dbt.dbt_before_calc], jobs=[dg.define_asset_job("built", assets)], resources={"lake": lake}
+        )
         with dg.DagsterInstance.ephemeral() as instance:
             quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
             result = job.resolve_job_def("built").execute_in_process(

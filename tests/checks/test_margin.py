@@ -42,5 +42,12 @@ def test_a_call_that_leaves_out_a_circumstance_stops_the_day(
 
 
 def test_a_call_that_stood_on_no_price_at_all_stops_the_day(keep: Keep, evaluate: Evaluate) -> None:
+    keep("raw_books__positions", {"account_id": "any"})
     keep("calc_margin__calls", CALL | {"price_basis": "[]"})
     assert not evaluate(every_call_names_its_circumstances).passed
+
+
+def test_who_sold_all_and_still_owes_is_called_on_no_price(keep: Keep, evaluate: Evaluate) -> None:
+    keep("raw_books__positions", {"account_id": "somebody else"})
+    keep("calc_margin__calls", CALL | {"price_basis": "[]"})
+    assert evaluate(every_call_names_its_circumstances).passed

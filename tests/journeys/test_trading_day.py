@@ -108,6 +108,7 @@ def test_the_drift_report_is_kept_and_can_be_opened(synthetic_day: "Day") -> Non
 def test_a_batch_read_twice_is_valued_once(synthetic_day: "Day") -> None:
     desk, day = synthetic_day.desk, synthetic_day.plan.day
     batch = sorted((desk.settings.landing / "intraday").glob("*.csv"))[-1].stem
+    desk.revalue(batch, day)
     before = desk.lake.read("calc_margin__requirements", day, batch).drop(columns="known_at")
     desk.revalue(batch, day)
     after = desk.lake.read("calc_margin__requirements", day, batch).drop(columns="known_at")
