@@ -72,9 +72,7 @@ class Lake:
     def read_between(self, table: str, first: date, last: date) -> pd.DataFrame:
         """Rows of every day from ``first`` to ``last``, both included; empty where nothing was written."""
         files = [file for day in self._folders(table) if first <= day <= last for file in self.parts(table, day)]
-        return pa.concat_tables(
-            [TABLES[table].empty_table(), *(self._load(file, table) for file in files)]
-        ).to_pandas()
+        return pa.concat_tables([TABLES[table].empty_table(), *(self._load(file, table) for file in files)]).to_pandas()
 
     def days(self, table: str) -> list[date]:
         """Business days of ``table`` that hold at least one file, oldest first."""
@@ -112,7 +110,7 @@ class Lake:
             with pq.ParquetFile(file, page_checksum_verification=True) as held:
                 differing = set(held.schema_arrow) ^ set(TABLES[table])
                 if not differing:
-                    return held.read().select(TABLES[table].names).cast(TABLES[table])
+                    return held.read(use_threads=False).select(TABLES[table].names).cast(TABLES[table])
         except (OSError, ValueError, pa.ArrowException) as damage:
             raise TableNotInLake(
                 f"{file} cannot be read back as {table} ({damage}). Nothing was changed; materialize that day again."

@@ -66,18 +66,21 @@ class Published:
         manifest = {**circumstances, "tables": entries}
         staged = self.root / f".{uuid.uuid4().hex}.json"
         staged.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-        previous = self._named_in_manifest()
+        previous = {entry["file"] for entry in self._held().get("tables", {}).values()}
         replace_durably(staged, self.root / "_manifest.json")
         self._sweep(keep=previous | {entry["file"] for entry in entries.values()})
         return self.root / "_manifest.json"
 
     def carried(self, as_of_date: date, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Entries of tables already published for the same day; empty where one of them is not."""
-        manifest = self.root / "_manifest.json"
-        held = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        held = self._held()
         if held.get("as_of_date") != str(as_of_date) or not set(names) <= held["tables"].keys():
             return {}
         return {name: held["tables"][name] for name in names}
+
+    def sources(self, entry: dict[str, Any]) -> set[str]:
+        """Whose word a table is that was published before."""
+        return sources_of(pq.read_table(self.root / entry["file"], columns=["source"]))
 
     def _put(self, name: str, rows: pa.Table) -> dict[str, Any]:
         staged = self.root / f".{uuid.uuid4().hex}.parquet"
@@ -87,18 +90,28 @@ class Published:
         replace_durably(staged, target)
         return {"file": target.name, "sha256": digest, "rows": rows.num_rows}
 
-    def _named_in_manifest(self) -> set[str]:
-        manifest = self.root / "_manifest.json"
-        if not manifest.exists():
-            return set()
-        return {entry["file"] for entry in json.loads(manifest.read_text(encoding="utf-8"))["tables"].values()}
+    def _held(self) -> dict[str, Any]:
+        """The manifest that stands; one that is missing or damaged holds nothing, and the next one mends it."""
+        try:
+            held = json.loads((self.root / "_manifest.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return held if isinstance(held, dict) and isinstance(held.get("tables"), dict) else {}
 
     def _sweep(self, keep: Iterable[str]) -> None:
-        """Drop files no reader can still be asking for: those neither this manifest nor the last one names."""
+        """Drop files no reader can still be asking for: those neither this manifest nor the last one names.
+
+        So goes what a publisher that failed had staged: nothing else in this folder begins with a dot.
+        """
         kept = set(keep)
-        for file in self.root.glob("*.parquet"):
+        for file in (*self.root.glob("*.parquet"), *self.root.glob(".*.json")):
             if file.name not in kept:
                 file.unlink()
+
+
+def sources_of(rows: pa.Table) -> set[str]:
+    """Whose word the rows of a table are."""
+    return {str(source) for source in rows.column("source").unique().to_pylist()}
 
 
 @dg.asset(
@@ -120,12 +133,15 @@ def published(
     carried = {} if config.slice in ("open", "close") else publication.carried(day, STILL_DURING_THE_DAY)
     tables = _read_marts(lake, day, config.slice, PUBLISHED_TABLES.keys() - carried.keys())
     status = tables["fct_margin__account_status"]
+    # A real price of an invented client's share counts as invented, so the market is asked whose its instruments are.
+    market = "dim_market__instruments"
+    vendors = publication.sources(carried[market]) if market in carried else sources_of(tables[market])
     circumstances = {
         "as_of_date": str(day),
         "slice": config.slice,
         "published_at": datetime.now(UTC).isoformat(),
         "ledger_head": next(iter(status.column("ledger_head").to_pylist()), "0:empty"),
-        "source": sorted({str(source) for source in status.column("source").unique().to_pylist()}),
+        "source": sorted(sources_of(status) | vendors),
         "run_id": context.run_id,
     }
     manifest = publication.publish(tables, circumstances, carried)

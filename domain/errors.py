@@ -57,5 +57,9 @@ class TableNotInLake(DeskError):
     """A table, day or part that was never written, or that no longer matches what was written."""
 
 
+class CheckFailed(DeskError):
+    """A blocking check that did not pass; what stands after it was not computed, and nothing was published."""
+
+
 class DeskNotReady(DeskError):
     """A setting, port, folder or service that must be there before the desk can start."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from domain.errors import DeskError
 from orchestration.settings import load_settings
@@ -104,18 +105,18 @@ def main() -> None:
     try:
         app()
     except DeskError as failure:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]{type(failure).__name__}[/bold red]: {failure}", highlight=False
-        )
-        sys.exit(2)
+        kind, message = type(failure).__name__, str(failure)
     except OSError as refused:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]DeskNotReady[/bold red]: {refused.filename or 'a file'} could not be used "
-            f"({refused.strerror}). What was being written was left unwritten; free or unlock the disk, "
-            f"or set LOMBARD_HOME to another folder.",
-            highlight=False,
+        kind = "DeskNotReady"
+        message = (
+            f"{refused.filename or 'a file'} could not be used ({refused.strerror}). What was being written was left "
+            f"unwritten; free or unlock the disk, or set LOMBARD_HOME to another folder."
         )
-        sys.exit(2)
+    else:
+        return
+    # As text, not as markup: a message names files, and a name may hold brackets.
+    Console(stderr=True, soft_wrap=True).print(Text.assemble((kind, "bold red"), f": {message}"))
+    sys.exit(2)
 
 
 if __name__ == "__main__":

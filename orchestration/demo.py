@@ -112,14 +112,14 @@ def require_possible(plan: DeskPlan, settings: Settings) -> None:
     if settings.market_folder != settings.landing:
         if settings.market_folder.is_relative_to(settings.home):
             raise MarketFolderNotUsable(
-                f"The market folder must lie outside the demo's home, which is emptied first, but {settings.market_folder} "
-                f"is inside {settings.home}. Nothing was touched; move it, or set LOMBARD_HOME to another folder."
+                f"The market folder must lie outside the demo's home, which is emptied first, but "
+                f"{settings.market_folder} is inside {settings.home}. Nothing was touched; move it, or set LOMBARD_HOME to another folder."
             )
         sessions_until(open_market_folder(settings.market_folder), plan.day)
     elif not all(is_session(market, plan.day) for market in MARKETS):
         raise NoPrices(
-            f"The synthetic exchange trades when New York and Shanghai both do, but one of them is closed on {plan.day}. "
-            f"Nothing was touched; choose another DAY."
+            f"The synthetic exchange trades when New York and Shanghai both do, but one of them is closed on "
+            f"{plan.day}. Nothing was touched; choose another DAY."
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from sqlalchemy import Engine
 
@@ -19,7 +20,7 @@ from assets.dbt import PROJECT_FOLDER, parsed_for_the_day, run_dbt
 from assets.lake import Lake
 from assets.partitions import FIRST_DAY
 from books.engine import create_books, open_books
-from domain.errors import DeskNotReady
+from domain.errors import CheckFailed, DeskNotReady
 from orchestration.definitions import build_definitions
 from orchestration.jobs import DEFAULT_CONFIG, sliced
 from orchestration.settings import Settings
@@ -119,13 +120,20 @@ class Desk:
     def _execute(
         self, job: str, day: date, config: dict[str, Any] | None, tags: dict[str, str]
     ) -> dg.ExecuteInProcessResult:
-        return self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance,
-            partition_key=None if tags else day.isoformat(),
-            run_config={**(config or DEFAULT_CONFIG.get(job, {})), **_SILENT},
-            tags=tags,
-            raise_on_error=True,
-        )
+        try:
+            return self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=None if tags else day.isoformat(),
+                run_config={**(config or DEFAULT_CONFIG.get(job, {})), **_SILENT},
+                tags=tags,
+                raise_on_error=True,
+            )
+        except (DagsterAssetCheckFailedError, dg.Failure) as stopped:
+            said = stopped.description if isinstance(stopped, dg.Failure) else str(stopped)
+            raise CheckFailed(
+                f"{job} for {day} stopped at a check: {said} What was published before still stands; mend what the check "
+                f"names and run {job} again."
+            ) from stopped
 
     def revalue(self, batch: str, day: date) -> dg.ExecuteInProcessResult:
         """Make one price batch one published slice, as the sensor would."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
+import books.journal  # noqa: F401  Its failure, and the models', must be known before one is told.
+import ml.errors  # noqa: F401
 from domain import errors
 
 CURED_BY_TRYING_AGAIN = ("OperationalError", "TimeoutError", "ConnectionError", "IOException", "BlockingIOError")
@@ -30,6 +32,14 @@ class Alert:
     at: str
 
 
+def desk_kinds() -> set[str]:
+    """Names of every failure somebody can act on, those declared beside their subject included."""
+    kinds: list[type[errors.DeskError]] = [errors.DeskError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return {kind.__name__ for kind in kinds}
+
+
 def may_help_to_retry(kind: str) -> bool:
     """Whether trying the same again could end differently."""
     return kind in CURED_BY_TRYING_AGAIN
@@ -40,8 +50,13 @@ def describe_failure(context: dg.RunFailureSensorContext) -> Alert:
     failures = context.get_step_failure_events()
     step = failures[0].step_key or "" if failures else ""
     error = failures[0].event_specific_data.error if failures else context.failure_event.event_specific_data.error  # type: ignore[union-attr]
-    while error is not None and error.cause is not None:
+    chain = []
+    while error is not None:
+        chain.append(error)
         error = error.cause
+    # A library's word for what went wrong says less than the desk's, which ends with what to do.
+    told = [one for one in chain if one.cls_name in desk_kinds()] or chain
+    error = told[-1] if told else None
     kind = (error.cls_name or "unknown") if error else "unknown"
     message = error.message.strip() if error else (context.failure_event.message or "no message")
     return Alert(
@@ -68,7 +83,7 @@ def write_alert(folder: Path, alert: Alert) -> Path:
 
 
 def _next_step(kind: str) -> str:
-    if kind in DESK_ERRORS:
+    if kind in desk_kinds():
         return "Do what the message says, then re-execute the run from failure in the Dagster UI."
     if may_help_to_retry(kind):
         return "Re-execute the run from failure in the Dagster UI; the cause may have passed."

@@ -2,11 +2,14 @@
 
 import json
 import os
-import sys
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from domain.errors import DeskNotReady
+
+PORT_MAX: Final = 65_535
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 QUIET: Final = {
     "DO_NOT_TRACK": "true",
@@ -107,8 +110,8 @@ def load_settings(home: Path | None = None, market_folder: Path | None = None, *
         home=home,
         books_url=os.environ.get("LOMBARD_BOOKS_URL") or f"sqlite:///{home / 'books.db'}",
         market_folder=market.resolve(),
-        dagster_port=int(os.environ.get("LOMBARD_DAGSTER_PORT") or 3000),
-        mlflow_port=int(os.environ.get("LOMBARD_MLFLOW_PORT") or 5000),
+        dagster_port=_port("LOMBARD_DAGSTER_PORT", os.environ.get("LOMBARD_DAGSTER_PORT") or "3000"),
+        mlflow_port=_port("LOMBARD_MLFLOW_PORT", os.environ.get("LOMBARD_MLFLOW_PORT") or "5000"),
     )
 
 
@@ -119,4 +122,25 @@ def inherited_environment(more: dict[str, str]) -> dict[str, str]:
 
 def _remembered_market(home: Path) -> str | None:
     desk = home / "desk.json"
-    return json.loads(desk.read_text(encoding="utf-8"))["market_folder"] if desk.exists() else None
+    if not desk.exists():
+        return None
+    try:
+        remembered = json.loads(desk.read_text(encoding="utf-8"))["market_folder"]
+    except (ValueError, KeyError, TypeError):
+        remembered = None
+    if not isinstance(remembered, str):
+        raise DeskNotReady(
+            f"{desk} must name the market folder this desk was opened on, but it cannot be read. Nothing was changed; "
+            f"set LOMBARD_MARKET to that folder, or remove the file to use {home / 'landing'}."
+        )
+    return remembered
+
+
+def _port(setting: str, told: str) -> int:
+    # The number is spelled in ASCII digits, as every program that is handed it expects; int() alone takes more.
+    if re.fullmatch(r"[0-9]{1,5}", told) and 1 <= int(told) <= PORT_MAX:
+        return int(told)
+    raise DeskNotReady(
+        f"{setting} must be a port from 1 to {PORT_MAX}, but it is {told!r}. Nothing was started; set it to a free "
+        f"port, or leave it unset."
+    )

@@ -79,8 +79,10 @@ def run_until_stopped(settings: Settings, announce: Callable[[str], None]) -> in
         signal.signal(number, lambda *_: stop.set())
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
-    running = {service.name: _start(service, logs) for service in services(settings)}
+    running: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        for service in services(settings):
+            running[service.name] = _start(service, logs)
         for service in services(settings):
             _await_answer(service, running[service.name], stop, logs)
             if service.answers_at and not stop.is_set():

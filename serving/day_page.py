@@ -31,33 +31,50 @@ def day_page(publication: Publication) -> RenderableType:
 
 
 def _header(manifest: dict[str, Any]) -> Panel:
-    source = ", ".join(manifest["source"])
-    said = " · nothing on this page is a client's or a market's" if "synthetic" in source else ""
-    lines = [
-        f"business day [b]{manifest['as_of_date']}[/b] · slice [b]{manifest['slice']}[/b] · "
-        f"source [b]{source}[/b]{said}",
-        f"ledger head {manifest['ledger_head']} · published {manifest['published_at'][:19]}Z · "
-        f"run {manifest['run_id'][:8]}",
-    ]
-    return Panel("\n".join(lines), title="Lombard · the day on the desk", title_align="left", border_style="cyan")
+    told = Text.assemble(
+        "business day ", (_shown(manifest["as_of_date"]), "bold"), " · slice ", (_shown(manifest["slice"]), "bold"),
+        " · source ", (_shown(", ".join(manifest["source"])), "bold"), _shown(_whose(set(manifest["source"]))),
+        _shown(f"\nledger head {manifest['ledger_head']} · published {manifest['published_at'][:19]}Z"),
+        _shown(f" · run {manifest['run_id'][:8]}"),
+    )  # fmt: skip
+    return Panel(told, title="Lombard · the day on the desk", title_align="left", border_style="cyan")
+
+
+def _whose(sources: set[str]) -> str:
+    """What of the page is invented: all of it, the clients alone beside a vendor's prices, or nothing."""
+    if "synthetic" not in sources:
+        return ""
+    if vendors := sorted(sources - {"synthetic"}):
+        return f" · clients are synthetic; prices are {' and '.join(vendors)}'s"
+    return " · nothing on this page is a client's or a market's"
 
 
 def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(_shown(title), "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
     return table
 
 
+def _add(table: Table, *cells: str) -> None:
+    """Add a row as it stands: names and texts come from outside, and may look like an order to the terminal."""
+    table.add_row(*(Text(_shown(cell)) for cell in cells))
+
+
+def _shown(text: str) -> str:
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def _book(slices: pd.DataFrame) -> Table:
     numbers = ("accounts", "in call", "market value", "debt", "equity", "VaR 99 %, 1 day", "ES 97.5 %")
-    table = _table("The book at the close", "currency", *numbers, numbers=numbers)
-    for row in _rows(slices[slices["slice"] == _last_slice(slices)]):
+    last = _last_slice(slices)
+    table = _table(f"The book at {'the close' if last == 'close' else last}", "currency", *numbers, numbers=numbers)
+    for row in _rows(slices[slices["slice"] == last]):
         money = [
             format_minor(int(amount), row.currency).removesuffix(f" {row.currency}")
             for amount in (row.market_value_minor, row.debt_minor, row.equity_minor, row.var_99_minor, row.es_975_minor)
         ]
-        table.add_row(row.currency, f"{row.accounts:,}", f"{row.accounts_in_call:,}", *money)
+        _add(table, row.currency, f"{row.accounts:,}", f"{row.accounts_in_call:,}", *money)
     return table
 
 
@@ -70,8 +87,8 @@ def _slices(slices: pd.DataFrame) -> Table:
         low, high = ordered["equity_minor"].min(), ordered["equity_minor"].max()
         for row in _rows(ordered):
             height = 0 if high == low else int((row.equity_minor - low) * (len(_BARS) - 1) // (high - low))
-            table.add_row(
-                str(currency), row.slice, format_minor(int(row.equity_minor), str(currency)), _BARS[height],
+            _add(
+                table, str(currency), row.slice, format_minor(int(row.equity_minor), str(currency)), _BARS[height],
                 f"{row.accounts_in_call:,}", format_minor(int(row.var_99_minor), str(currency)),
             )  # fmt: skip
     return table
@@ -93,7 +110,7 @@ def _calls(calls: pd.DataFrame) -> RenderableType:
         amounts = [
             format_minor(int(v), row.currency) for v in (row.equity_minor, row.requirement_minor, row.call_minor)
         ]
-        table.add_row(row.account_id, *amounts, str(row.due_on)[:10], row.rulebook_edition)
+        _add(table, row.account_id, *amounts, str(row.due_on)[:10], row.rulebook_edition)
     return table
 
 
@@ -107,8 +124,8 @@ def _loans(rates: pd.DataFrame) -> Table:
             for column in ("risk_free_e8", "funding_premium_e8", "expected_loss_premium_e8", "rate_e8")
         ]
         ends = [of_one["rate_e8"].min() / 1e6, of_one["rate_e8"].max() / 1e6]
-        table.add_row(
-            str(currency), f"{len(of_one):,}", format_minor(int(principal.sum()), str(currency)),
+        _add(
+            table, str(currency), f"{len(of_one):,}", format_minor(int(principal.sum()), str(currency)),
             *[f"{value:.3f} %" for value in (*parts, *ends)],
         )  # fmt: skip
     return table
@@ -119,9 +136,10 @@ def _forecast(scores: pd.DataFrame, drift: pd.DataFrame) -> RenderableType:
     table = _table("Five-day volatility, walked forward (lower is better)", "method", *numbers, "", numbers=numbers)
     for row in _rows(scores[scores["as_of_date"] == scores["as_of_date"].max()].sort_values("qlike")):
         champion = f"champion, version {row.model_version}" if row.is_champion else ""
-        table.add_row(
-            row.method, f"{row.qlike:.4f}", f"{row.rmse:.4f}", f"{row.mae:.4f}", f"{row.observations:,}", champion
-        )
+        _add(
+            table, row.method, f"{row.qlike:.4f}", f"{row.rmse:.4f}", f"{row.mae:.4f}", f"{row.observations:,}",
+            champion,
+        )  # fmt: skip
     if drift.empty:
         return Group(table, Text("Drift: not measured yet today.\n"))
     drifted = int(drift["is_drifted"].sum())
@@ -137,7 +155,7 @@ def _reconciliation(breaks: pd.DataFrame) -> RenderableType:
     )  # fmt: skip
     for row in _rows(breaks.head(12)):
         sides = [f"{int(v):,}" if pd.notna(v) else "nothing" for v in (row.internal_value, row.external_value)]
-        table.add_row(row.subject, row.break_class, row.key, *sides, row.explanation)
+        _add(table, row.subject, row.break_class, row.key, *sides, row.explanation)
     return table
 
 
@@ -149,7 +167,7 @@ def _quarantine(quarantine: pd.DataFrame) -> RenderableType:
     )
     for reason, of_one in quarantine.groupby("reason"):
         first = of_one.iloc[0]
-        table.add_row(str(reason), f"{len(of_one):,}", f"{first['file']}:{first['line']}")
+        _add(table, str(reason), f"{len(of_one):,}", f"{first['file']}:{first['line']}")
     return table
 
 

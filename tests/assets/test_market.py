@@ -28,7 +28,7 @@ Rows = Callable[..., pd.DataFrame]
 class ToldMarket:
     """A folder that holds the sessions and deliveries it was told to."""
 
-    vendor = "landing"
+    vendor, root = "landing", Path("landing")
 
     def __init__(self, sessions: list[date], bars: Delivery | None = None, quotes: Delivery | None = None) -> None:
         self._sessions, self._bars, self._quotes = sessions, bars, quotes

@@ -61,6 +61,14 @@ class TinyLake:
                     for name in closes[MONDAY]
                 ],
             )
+        carried = {
+            TUESDAY: {"US.AAA": (100_0000, MONDAY), "US.BBB": (50_0000, MONDAY), "US.HLT": (8_0000, MONDAY)},
+            # Two new shares of BBB for one old before the opening of Wednesday.
+            WEDNESDAY: {"US.AAA": (102_0000, TUESDAY), "US.BBB": (25_0000, TUESDAY), "US.HLT": (8_0000, MONDAY)},
+        }
+        for day, closed in carried.items():
+            rows = [{"instrument_id": n, "price_e4": p, "price_date": d} for n, (p, d) in closed.items()]
+            self.write("calc_market__previous_closes", day, rows)
         split = {"instrument_id": "US.BBB", "kind": "split", "split_ratio": 2.0, "line": 1}
         self.write("raw_market__corporate_actions", WEDNESDAY, [split])
         for batch, price, quoted_at in (
@@ -295,5 +303,5 @@ def test_every_model_stands_beside_its_description() -> None:
 def test_the_settings_of_the_warehouse_survive_a_crash() -> None:
     profile = yaml.safe_load((PROJECT / "profiles.yml").read_text())["lombard"]["outputs"]["desk"]
     assert profile["settings"]["auto_checkpoint_skip_wal_threshold"] == 2**62
-    assert profile["path"] == "{{ env_var('LOMBARD_WAREHOUSE') }}"
+    assert profile["path"] == "{{ env_var('LOMBARD_WAREHOUSE', ':memory:') }}"
     assert "LOMBARD_WAREHOUSE" in profile["path"] and os.sep not in profile["path"]

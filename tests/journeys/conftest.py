@@ -31,7 +31,7 @@ def synthetic_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     quieten()
     home = tmp_path_factory.mktemp("synthetic_day") / "desk"
     desk = Desk(load_settings(home=home, market_folder=home / "landing"))
-    plan = DeskPlan(accounts=200, sessions=130)
+    plan = DeskPlan(accounts=200, sessions=220)
     with (home.parent / "terminal.txt").open("w") as terminal:
         run_day(desk, plan, Console(file=terminal))
     yield Day(desk, plan)

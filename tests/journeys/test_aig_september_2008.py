@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-
 from books.journal import verify_chain
 from books.seeding import seed
 from feeds.folders import open_market_folder
@@ -61,7 +60,9 @@ class Story:
         return rows.set_index(rows["as_of_date"].astype(str).str[:10])
 
     def calls(self) -> pd.DataFrame:
-        return pd.concat([self.desk.lake.read("calc_margin__calls", day, "close") for day in self.days])
+        return pd.concat(
+            [self.desk.lake.read("calc_margin__calls", day, "close") for day in self.days], ignore_index=True
+        )
 
 
 def client_book(opened_on: date) -> Any:
@@ -137,7 +138,9 @@ def test_the_exchange_alone_would_have_called_later(story: Story) -> None:
 @pytest.mark.parametrize("account", sorted(DEBTS))
 def test_equity_is_what_is_left_when_everything_is_sold(story: Story, account: str) -> None:
     """Counted again by hand: shares at the close, less the loan, less the interest of the days before."""
-    bars = story.desk.lake.read_between("raw_market__daily_bars", FIRST, LAST).set_index(["as_of_date", "instrument_id"])
+    bars = story.desk.lake.read_between("raw_market__daily_bars", FIRST, LAST).set_index(
+        ["as_of_date", "instrument_id"]
+    )
     interest = 0
     for day in story.days:
         worth = sum(q * int(bars.loc[(day, name), "price_close_e4"]) // 100 for name, q in HOLDINGS[account].items())
@@ -161,9 +164,9 @@ def test_the_shortfall_is_counted(story: Story) -> None:
     """Below zero equity the client owes more than there is; that is the desk's own money."""
     calls = story.calls()
     assert (calls["shortfall_minor"] == (-calls["equity_minor"]).clip(lower=0)).all()
-    half = calls[calls["account_id"] == "half"].set_index(calls["as_of_date"].astype(str))["shortfall_minor"]
+    half = calls[calls["account_id"] == "half"]
     under_water = [day for day in CLOSES if 10_000 * CLOSES[day] // 100 < DEBTS["half"]]
-    assert [day for day, amount in half.items() if amount > 0] == under_water
+    assert list(half.loc[half["shortfall_minor"] > 0, "as_of_date"].astype(str)) == under_water
     assert under_water[0] == "2008-09-15"
 
 

@@ -1,13 +1,22 @@
 """One trading day on the synthetic exchange, from the first file to the last break; read this first."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
+from playwright.sync_api import sync_playwright
 
 from books.positions import Movement, move_positions
+from domain.errors import CheckFailed, NoPrices
 from orchestration.desk import now
 from orchestration.truth import score_truth
 
@@ -102,7 +111,9 @@ def test_every_check_of_the_close_was_evaluated_in_dagster(synthetic_day: "Day")
 def test_the_drift_report_is_kept_and_can_be_opened(synthetic_day: "Day") -> None:
     drift = synthetic_day.publication.table("fct_forecasting__drift")
     (report,) = set(drift["report_path"])
-    assert "<html" in (synthetic_day.desk.settings.reports / report).read_text(encoding="utf-8", errors="replace")[:2000]
+    assert (
+        "<html" in (synthetic_day.desk.settings.reports / report).read_text(encoding="utf-8", errors="replace")[:2000]
+    )
 
 
 def test_a_batch_read_twice_is_valued_once(synthetic_day: "Day") -> None:
@@ -134,15 +145,79 @@ def test_a_missing_price_stops_the_morning_before_margin(synthetic_day: "Day") -
     shares = Movement("gift", account, "US.NOBODY", "deposit", 100, NEXT_DAY)
     with desk.books() as engine:
         move_positions(engine, [shares], booked_on=NEXT_DAY, known_at=now())
-    with pytest.raises(dg.DagsterAssetCheckFailedError, match="every_position_is_priced"):
+    with pytest.raises(CheckFailed, match="every_position_is_priced"):
         desk.run("start_of_day", NEXT_DAY)
     assert (desk.settings.published / "_manifest.json").read_text() == published
     assert desk.lake.parts("calc_margin__requirements", NEXT_DAY) == []
 
 
 def test_a_day_without_prices_says_which_days_there_are(synthetic_day: "Day") -> None:
-    from domain.errors import NoPrices
-
     day = synthetic_day.plan.day
     with pytest.raises(NoPrices, match=f"It holds .* to {day}"):
         synthetic_day.desk.run("load_history", day + timedelta(days=5), until=day + timedelta(days=6))
+
+
+@pytest.fixture
+def up(synthetic_day: "Day") -> Iterator[tuple[str, str]]:
+    """Addresses of Dagster and MLflow while ``lombard up`` serves the synthetic day."""
+    ports = [str(free_port()) for _ in range(2)]
+    environment = {
+        **os.environ,
+        "LOMBARD_HOME": str(synthetic_day.desk.settings.home),
+        "LOMBARD_DAGSTER_PORT": ports[0],
+        "LOMBARD_MLFLOW_PORT": ports[1],
+    }
+    command = [sys.executable, "-m", "orchestration.command", "up"]
+    served = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = []
+    try:
+        assert served.stdout is not None
+        for line in served.stdout:
+            said.append(line)
+            if "Sensors and schedules are running" in line:
+                break
+        else:
+            pytest.fail("lombard up ended before it was ready: " + "".join(said))
+        yield f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
+    finally:
+        served.terminate()
+        assert served.wait(60) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_batch_dropped_while_the_desk_is_up_becomes_a_slice_in_the_browser(
+    synthetic_day: "Day", up: tuple[str, str]
+) -> None:
+    """The sensor sees the file, a run of its own values it, and Dagster's lineage and MLflow's registry show it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None and not os.environ.get("LOMBARD_REQUIRE_SERVICES"):
+        pytest.skip("needs Chromium, which is not installed here")
+    dagster, mlflow = up
+    landing, batch = synthetic_day.desk.settings.landing / "intraday", "20260617T195500Z"
+    last = sorted(landing.glob("2*.csv"))[-1]
+    shutil.copyfile(last, landing / f".{batch}.csv")
+    (landing / f".{batch}.csv").replace(landing / f"{batch}.csv")
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1680, "height": 1000})
+        page.goto(f"{dagster}/locations/desk/asset-groups/margin/lineage")
+        page.get_by_text("calc_margin__requirements").first.wait_for(timeout=60_000)
+        page.goto(f"{dagster}/runs")
+        page.get_by_text("intraday_revaluation").first.wait_for(timeout=60_000)
+        page.goto(f"{mlflow}/#/models")
+        page.get_by_text("forecasting.volatility_5d").first.wait_for(timeout=60_000)
+        browser.close()
+
+    waiting = threading.Event()
+    for _ in range(1200):
+        if synthetic_day.publication.manifest["slice"] == batch:
+            break
+        waiting.wait(0.1)
+    assert synthetic_day.publication.manifest["slice"] == batch
+    assert list(synthetic_day.desk.settings.alerts.iterdir()) == []
