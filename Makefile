@@ -19,7 +19,7 @@ setup: $(STAMP)  ## Make the environment from the lock file.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), f"Lombard needs Python 3.11 to 3.13, but {sys.executable} is {sys.version.split()[0]}. Say which with make PYTHON=python3.11."'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || { echo "Installing uv, the installer …"; $(BIN)/python -m pip install -q --disable-pip-version-check uv; }
+	@test -x $(BIN)/uv || { echo "Installing uv, the installer …"; $(BIN)/python -m ensurepip >/dev/null 2>&1; $(BIN)/python -m pip install -q --disable-pip-version-check uv; }
 	@echo "Installing the locked packages …"
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .

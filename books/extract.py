@@ -45,8 +45,8 @@ def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
     """Every table of the books as they stood when ``day`` closed (or stand, if it has not), in one read transaction.
 
     Only entries up to :func:`closing_head` count, so a day asked for again gives the same numbers and the same head.
-    ``raw_books__transfers`` holds the transfers since the head of the day before. Everything a synthetic account owns or
-    moves carries ``source = 'synthetic'``.
+    ``raw_books__transfers`` holds the transfers since the head of the day before. Everything a synthetic account owns
+    or moves carries ``source = 'synthetic'``.
     """
     with reading(books) as connection:
         head = closing_head(connection, day)

@@ -131,8 +131,8 @@ class Desk:
         except (DagsterAssetCheckFailedError, dg.Failure) as stopped:
             said = stopped.description if isinstance(stopped, dg.Failure) else str(stopped)
             raise CheckFailed(
-                f"{job} for {day} stopped at a check: {said} What was published before still stands; mend what the check "
-                f"names and run {job} again."
+                f"{job} for {day} stopped at a check: {said} What was published before still stands; mend what the "
+                f"check names and run {job} again."
             ) from stopped
 
     def revalue(self, batch: str, day: date) -> dg.ExecuteInProcessResult:
