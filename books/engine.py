@@ -8,8 +8,6 @@ from types import ModuleType
 from typing import Any, Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
@@ -64,6 +62,10 @@ def open_books(url: str) -> sa.Engine:
 
 def create_books(engine: sa.Engine) -> None:
     """Bring the books' tables to the newest revision; on books that are there already, nothing changes."""
+    # Only whoever makes tables waits for the tool that makes them.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "books:migrations")
     try:

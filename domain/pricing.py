@@ -10,7 +10,6 @@ from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtr
 
 from domain.money import RATE_UNITS, ratio_of_minor
 from domain.rulebook import PricingTerms
@@ -95,9 +94,11 @@ def first_passage_probability(
     sigma = np.maximum(volatility_ratio[apart], VOLATILITY_MIN)
     drift = drift_ratio - sigma**2 / 2
     distance, spread = np.log(barrier[apart]) - np.log(value[apart]), sigma * np.sqrt(years)
-    direct = ndtr((distance - drift * years) / spread)
+    direct = _normal_distribution((distance - drift * years) / spread)
     # The reflected paths: a large factor times a small probability, multiplied as logarithms lest the factor overflow.
-    reflected = np.exp(np.minimum(0.0, 2 * drift * distance / sigma**2 + log_ndtr((distance + drift * years) / spread)))
+    reflected = np.exp(
+        np.minimum(0.0, 2 * drift * distance / sigma**2 + _log_normal_distribution((distance + drift * years) / spread))
+    )
     probability[apart] = np.minimum(1.0, direct + reflected)
     return probability
 
@@ -145,9 +146,9 @@ def shortfall_at_gap(
     for jumps, weight in enumerate(_poisson_weights(jumps_per_year * years)):
         center, variance = mean + jumps * jump_mean_ratio, sigma**2 * years + jumps * jump_deviation_ratio**2
         d2 = (center - np.log(owed)) / np.sqrt(variance)
-        short_probability += weight * ndtr(-d2)
-        recovered = np.exp(center + variance / 2) * ndtr(-d2 - np.sqrt(variance))
-        short_amount += weight * np.maximum(0.0, owed * ndtr(-d2) - recovered)
+        short_probability += weight * _normal_distribution(-d2)
+        recovered = np.exp(center + variance / 2) * _normal_distribution(-d2 - np.sqrt(variance))
+        short_amount += weight * np.maximum(0.0, owed * _normal_distribution(-d2) - recovered)
     probability[moving] = np.minimum(1.0, short_probability)
     amount[moving] = np.minimum(owed, short_amount)
     return Shortfall(probability, amount)
@@ -237,3 +238,18 @@ def _poisson_weights(expected: float) -> list[float]:
         jumps += 1
         weights.append(exp(log(weights[-1]) + log(expected / jumps)))
     return weights
+
+
+# SciPy's special functions take longer to import than a tick may wait, and no tick prices a loan.
+
+
+def _normal_distribution(x: Floats) -> Floats:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(x), dtype=np.float64)
+
+
+def _log_normal_distribution(x: Floats) -> Floats:
+    from scipy.special import log_ndtr
+
+    return np.asarray(log_ndtr(x), dtype=np.float64)

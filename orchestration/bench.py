@@ -99,8 +99,8 @@ def _imports() -> list[Row]:
             value=round(seconds("orchestration.definitions"), 2),
             unit="s",
             goal=2.5,
-            peer="import dagster, dagster_dbt, pandas, duckdb",
-            peer_value=round(seconds("dagster, dagster_dbt, pandas, duckdb"), 2),
+            peer="import dagster, pandas, duckdb, sqlalchemy",
+            peer_value=round(seconds("dagster, pandas, duckdb, sqlalchemy"), 2),
             limit="the libraries themselves; what is left is ours",
         )
     ]
@@ -244,23 +244,35 @@ def _books() -> list[Row]:
 
 
 def _fresh_clone() -> list[Row]:
-    """``make demo`` then ``make test`` as a newcomer runs them: a fresh clone, an empty home, packages cached."""
-    with tempfile.TemporaryDirectory(prefix="lombard-clone-") as folder:
-        clone, home = Path(folder) / "lombard", Path(folder) / "home"
-        home.mkdir()
-        _run(["git", "clone", "-q", str(REPOSITORY), str(clone)], {})
-        cache = _answer([str(Path(_PYTHON).parent / "uv"), "cache", "dir"])
-        environment = {
-            "HOME": str(home),
-            "UV_CACHE_DIR": cache,
-            "LOMBARD_HOME": str(clone / ".desk"),
-            "VIRTUAL_ENV": "",
-        }
-        demo = _wall(["make", "demo"], environment, clone)
-        test = _wall(["make", "test"], environment, clone)
+    """``make demo`` then ``make test`` as a newcomer runs them: a fresh clone, an empty home, packages cached.
+
+    The clone stands beside this one, so that tests on real prices find the market folder this one finds.
+    """
+    clone = Path(tempfile.mkdtemp(prefix="lombard-clone-", dir=REPOSITORY.parent))
+    try:
+        with tempfile.TemporaryDirectory(prefix="lombard-home-") as home:
+            _run(["git", "clone", "-q", str(REPOSITORY), str(clone)], {})
+            cache = _answer([str(Path(_PYTHON).parent / "uv"), "cache", "dir"])
+            environment = {"HOME": home, "UV_CACHE_DIR": cache, "LOMBARD_HOME": "", "VIRTUAL_ENV": ""}
+            demo = _wall(["make", "demo"], environment, clone)
+            test = _wall(["make", "test"], environment, clone)
+    finally:
+        shutil.rmtree(clone, ignore_errors=True)
     return [
-        Row("make_demo_fresh_clone", round(demo, 0), "s", 360, limit="unpacking and compiling 1.7 GB of packages"),
-        Row("make_test", round(test, 0), "s", 720),
+        Row(
+            name="make_demo_fresh_clone",
+            value=round(demo),
+            unit="s",
+            goal=360,
+            limit="unpacking and compiling 1.7 GB of packages, then the demo day",
+        ),
+        Row(
+            name="make_test",
+            value=round(test),
+            unit="s",
+            goal=720,
+            limit="ten real closes of September 2008 on one of two workers",
+        ),
     ]
 
 

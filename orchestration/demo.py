@@ -113,8 +113,8 @@ def require_possible(plan: DeskPlan, settings: Settings) -> None:
         if settings.market_folder.is_relative_to(settings.home):
             raise MarketFolderNotUsable(
                 f"The market folder must lie outside the demo's home, which is emptied first, but "
-                f"{settings.market_folder} is inside {settings.home}. Nothing was touched; move it, or set LOMBARD_HOME "
-                f"to another folder."
+                f"{settings.market_folder} is inside {settings.home}. Nothing was touched; move the folder, or set "
+                f"LOMBARD_HOME to another one."
             )
         sessions_until(open_market_folder(settings.market_folder), plan.day)
     elif not all(is_session(market, plan.day) for market in MARKETS):
