@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from assets.lake import Lake
 from assets.partitions import business_day, business_days
+from assets.retries import retried_if_it_may_pass
 from books.corporate_actions import book_dividend, book_split
 from books.engine import writing
 from books.entitlements import entitlements
@@ -35,9 +36,8 @@ BOOK_TABLES = {
     kinds={"sqlalchemy"},
     partitions_def=business_days,
     deps=["raw_market__corporate_actions", "calc_market__previous_closes"],
-    # The books may be locked by another writer; an action booked twice is booked once.
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=2),
 )
+@retried_if_it_may_pass()
 def calc_ledger__entitlements(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], books: dg.ResourceParam[Engine]
 ) -> dg.MaterializeResult[Any]:

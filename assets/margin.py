@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from assets.lake import Lake
 from assets.partitions import Slice, business_day, business_days
+from assets.retries import retried_if_it_may_pass
 from books.calls import issue
 from domain.calls import call_amounts
 from domain.errors import NoPrices
@@ -73,9 +74,8 @@ def calc_margin__requirements(
     **_MARGIN,
     kinds={"sqlalchemy"},
     deps=["calc_margin__requirements", *_VIEWS],
-    # The books may be locked by another writer; issuing the same call twice changes nothing.
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=2),
 )
+@retried_if_it_may_pass()
 def calc_margin__calls(
     context: dg.AssetExecutionContext,
     config: Slice,

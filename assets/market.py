@@ -9,6 +9,7 @@ import pandas as pd
 from assets.deliveries import keep, keep_range
 from assets.lake import Lake
 from assets.partitions import business_day, business_days, business_days_of
+from assets.retries import retried_if_it_may_pass
 from domain.errors import NoPrices
 from domain.money import half_up
 from feeds.folders import MarketFolder
@@ -79,9 +80,8 @@ class Batch(dg.Config):
 @dg.asset(
     **_MARKET,
     kinds={"parquet"},
-    # A file still being copied, a network folder that blinks: another try may help. A bad delivery stays bad.
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL),
 )
+@retried_if_it_may_pass()
 def raw_market__prices(
     context: dg.AssetExecutionContext,
     config: Batch,

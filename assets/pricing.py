@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from assets.lake import Lake
 from assets.margin import accounts_valued
 from assets.partitions import business_day, business_days
+from assets.retries import retried_if_it_may_pass
 from books.accruals import post_accruals
 from domain.interest import accrued_interest_minor
 from domain.pricing import expected_loss, rate_build_up, rate_in_e8
@@ -69,9 +70,8 @@ def calc_pricing__loan_rates(
     **_PRICING,
     kinds={"sqlalchemy"},
     deps=["calc_pricing__loan_rates"],
-    # The books may be locked by another writer; an accrual posted twice is posted once.
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=2),
 )
+@retried_if_it_may_pass()
 def calc_pricing__accruals(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
