@@ -39,7 +39,7 @@ def postgresql() -> Iterator[str]:
     """Address of books in a PostgreSQL server of our own, on a free port."""
     if not (POSTGRESQL_BIN / "initdb").exists():
         reason = f"needs PostgreSQL 15 in {POSTGRESQL_BIN}, which is not here"
-        if os.environ.get("LOMBARD_REQUIRE_POSTGRES") == "1":
+        if os.environ.get("LOMBARD_REQUIRE_SERVICES") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="lombard-postgresql-"))
