@@ -17,7 +17,7 @@ def prices_are_fresh(
     lake: dg.ResourceParam[Lake],
     rulebooks: dg.ResourceParam[Callable[[str], Rulebook]],
 ) -> dg.AssetCheckResult:
-    """No position stands on a price older than the house allows.
+    """No position closes on a price older than the house allows.
 
     A warning: a halted share keeps its last price by rule.
     """
@@ -25,7 +25,8 @@ def prices_are_fresh(
     limits = freshness_limits(rulebooks("house.freshness").governing(on=day))
     stale = lake.query(
         "select instrument_id, min(price_date) as price_date from int_collateral__positions_priced "
-        "where as_of_date = ? and date_diff('day', price_date, as_of_date) > ? group by 1 order by 1",
+        "where as_of_date = ? and slice = 'close' and date_diff('day', price_date, as_of_date) > ? "
+        "group by 1 order by 1",
         [day, limits.daily_bars_days],
     )
     return dg.AssetCheckResult(

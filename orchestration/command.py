@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Lombard, an open platform for a stock margin-financing desk.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-console = Console(file=sys.stdout)
+console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 132)
 
 Day = Annotated[datetime | None, typer.Option(help="Business day, YYYY-MM-DD.", formats=["%Y-%m-%d"])]
 

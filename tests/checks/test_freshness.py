@@ -20,6 +20,7 @@ def test_a_price_older_than_the_house_allows_warns_and_is_named(
         int_collateral__positions_priced=pd.DataFrame(
             {
                 "as_of_date": [day, day],
+                "slice": "close",
                 "instrument_id": ["US.TODAY", "US.OLDER"],
                 "price_date": [day, day - timedelta(days=days_old)],
             }
