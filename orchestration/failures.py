@@ -10,9 +10,10 @@ import dagster as dg
 
 import books.journal  # noqa: F401  Its failure, and the models', must be known before one is told.
 import ml.errors  # noqa: F401
+from assets.retries import MAY_PASS
 from domain import errors
 
-CURED_BY_TRYING_AGAIN = ("OperationalError", "TimeoutError", "ConnectionError", "IOException", "BlockingIOError")
+CURED_BY_TRYING_AGAIN = frozenset(kind.__name__ for kind in MAY_PASS)
 """Kinds that name a busy database or a blinking disk. Bad data, a broken rule and a missing file stay as they are."""
 
 DESK_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
