@@ -1,7 +1,9 @@
-"""The tables of the books: one chained ``event`` table, and one typed table per kind of event, all insert-only.
+"""The tables of the books: one chained ``event`` table, one typed table per kind of event, and three that may change.
 
-Every row of a typed table says what one event said, under the same ``sequence``. Ledger accounts have no table: they
-follow from currencies and client accounts (``domain.ledger.CHART``).
+Every row of a typed table says what one event said, under the same ``sequence``; a column that is null was left unsaid.
+Ledger accounts have no table: they follow from currencies, client accounts and third parties (``domain.ledger.Chart``).
+What may change is no history: ``balance`` and ``holding`` can be computed again from the transfers, and ``data_key``
+holds keys, wrapped anew whenever the master key is.
 """
 
 from datetime import UTC, date, datetime
@@ -72,8 +74,30 @@ def _sequence() -> sa.Column[int]:
     return sa.Column("sequence", WHOLE, sa.ForeignKey("event.sequence"), primary_key=True, autoincrement=False)
 
 
-def _text(name: str, *constraints: sa.schema.SchemaItem, unique: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, *constraints, nullable=False, unique=unique)
+def _text(
+    name: str, *constraints: sa.schema.SchemaItem, unique: bool = False, nullable: bool = False
+) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, *constraints, nullable=nullable, unique=unique)
+
+
+def _day(name: str, *, nullable: bool = False) -> sa.Column[date]:
+    return sa.Column(name, Day, nullable=nullable)
+
+
+def _whole(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, WHOLE, nullable=nullable)
+
+
+def _two_phases(table: str) -> list[sa.Column[Any]]:
+    """How a transfer stands to others: part of an event, pending or resolving a pending one, reversing, approved."""
+    return [
+        _text("event_id", nullable=True),
+        _text("phase", nullable=True),
+        _text("pending_id", sa.ForeignKey(f"{table}.transfer_id"), unique=True, nullable=True),
+        _day("expires_on", nullable=True),
+        _text("reverses", sa.ForeignKey(f"{table}.transfer_id"), nullable=True),
+        _text("approval_id", nullable=True),
+    ]
 
 
 event = _table(
@@ -125,10 +149,56 @@ transfer = _table(
     sa.Column("amount_minor", WHOLE, nullable=False),
     _text("currency", sa.ForeignKey("currency.currency")),
     sa.Column("effective_on", Day, nullable=False),
+    *_two_phases("transfer"),
+    _text("counterparty", nullable=True),
+    _text("channel", nullable=True),
     sa.CheckConstraint("amount_minor > 0", name="amount_must_be_positive"),
     sa.CheckConstraint("debit_account_id <> credit_account_id", name="accounts_must_differ"),
 )
 
+security_transfer = _table(
+    "security_transfer",
+    _sequence(),
+    _text("transfer_id", unique=True),
+    _text("template"),
+    _text("debit_account_id"),
+    _text("credit_account_id"),
+    _whole("quantity_shares"),
+    _text("instrument_id"),
+    _day("effective_on"),
+    *_two_phases("security_transfer"),
+    sa.CheckConstraint("quantity_shares > 0", name="quantity_must_be_positive"),
+    sa.CheckConstraint("debit_account_id <> credit_account_id", name="security_accounts_must_differ"),
+    sa.Index("ix_security_transfer_instrument_id", "instrument_id"),
+)
+
+balance = _table(
+    "balance",
+    sa.Column("ledger_account_id", sa.Text, primary_key=True),
+    _text("currency"),
+    *(_whole(f"{side}_{phase}_minor") for phase in ("posted", "pending") for side in ("debits", "credits")),
+    _whole("last_sequence"),
+)
+
+holding = _table(
+    "holding",
+    sa.Column("ledger_account_id", sa.Text, primary_key=True),
+    sa.Column("instrument_id", sa.Text, primary_key=True),
+    *(_whole(f"{side}_{phase}_shares") for phase in ("posted", "pending") for side in ("debits", "credits")),
+    _whole("last_sequence"),
+)
+
+third_party = _table(
+    "third_party",
+    _sequence(),
+    _text("third_party_id", unique=True),
+    _text("role"),
+    _text("name"),
+    _text("ledger_account_id", nullable=True),
+    _text("source"),
+)
+
+# Written by the first edition of the books, and read for ever; shares have moved in security_transfer since the second.
 position_movement = _table(
     "position_movement",
     _sequence(),
@@ -179,12 +249,238 @@ call_outcome = _table(
     _text("reason"),
 )
 
+rule_edition = _table(
+    "rule_edition",
+    _sequence(),
+    _text("edition", unique=True),
+    _text("rulebook"),
+    _day("effective_on"),
+    _text("edition_hash"),
+    _text("content"),
+)
+
+parameter = _table(
+    "parameter",
+    _sequence(),
+    _text("parameter_id", unique=True),
+    _text("subject"),
+    _text("name"),
+    _text("value"),
+    _day("effective_on"),
+    _text("approval_id", nullable=True),
+)
+
+officer_key = _table(
+    "officer_key",
+    _sequence(),
+    _text("key_id", unique=True),
+    _text("officer_id"),
+    _text("role"),
+    _text("public_key", unique=True),
+    _text("source"),
+)
+
+officer_key_revoked = _table(
+    "officer_key_revoked",
+    _sequence(),
+    _text("key_id", sa.ForeignKey("officer_key.key_id"), unique=True),
+    _text("reason"),
+)
+
+approval_request = _table(
+    "approval_request",
+    _sequence(),
+    _text("approval_id", unique=True),
+    _text("action"),
+    _text("subject"),
+    _text("content_hash"),
+    _text("summary"),
+    _text("maker_key_id", sa.ForeignKey("officer_key.key_id")),
+    _text("signature"),
+)
+
+approval = _table(
+    "approval",
+    _sequence(),
+    _text("approval_id", sa.ForeignKey("approval_request.approval_id"), unique=True),
+    _text("decision"),
+    _text("reason"),
+    _text("checker_key_id", sa.ForeignKey("officer_key.key_id")),
+    _text("signature"),
+)
+
+client_detail = _table(
+    "client_detail",
+    _sequence(),
+    _text("detail_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _text("field"),
+    _text("sealed"),
+    _text("blind_index", nullable=True),
+)
+
+data_key = _table(
+    "data_key",
+    sa.Column("client_id", sa.Text, primary_key=True),
+    _text("master_key_id"),
+    _text("wrapped"),
+)
+
+client_evidence = _table(
+    "client_evidence",
+    _sequence(),
+    _text("evidence_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _text("kind"),
+    _text("level", nullable=True),
+    _text("evidence_hash"),
+    _text("recorded_by"),
+    _day("valid_until", nullable=True),
+)
+
+client_transition = _table(
+    "client_transition",
+    _sequence(),
+    _text("transition_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _text("from_state"),
+    _text("to_state"),
+    _text("actor"),
+    _text("reason"),
+    _text("evidence_hash"),
+    _text("approval_id", nullable=True),
+)
+
+client_rating = _table(
+    "client_rating",
+    _sequence(),
+    _text("rating_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _whole("score_e4"),
+    _text("rating"),
+    _text("explanation"),
+    _text("edition"),
+    _day("review_on"),
+)
+
+ownership = _table(
+    "ownership",
+    _sequence(),
+    _text("ownership_id", unique=True),
+    _text("owner_id"),
+    _text("owned_id"),
+    _text("kind"),
+    _whole("share_e8"),
+)
+
+relation = _table(
+    "relation",
+    _sequence(),
+    _text("relation_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _text("related_client_id", sa.ForeignKey("client.client_id")),
+    _text("kind"),
+)
+
+access = _table(
+    "access",
+    _sequence(),
+    _text("access_id", unique=True),
+    _text("account_id", sa.ForeignKey("account.account_id")),
+    _text("device_hash"),
+)
+
+watchlist = _table(
+    "watchlist",
+    _sequence(),
+    _text("version", unique=True),
+    _text("name"),
+    _whole("entries"),
+    _day("published_on", nullable=True),
+)
+
+screening = _table(
+    "screening",
+    _sequence(),
+    _text("screening_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _text("watchlist_version", sa.ForeignKey("watchlist.version")),
+    _text("entry_id", nullable=True),
+    _whole("score_e4"),
+    _text("disposition"),
+    _text("explanation"),
+)
+
+screening_decision = _table(
+    "screening_decision",
+    _sequence(),
+    _text("screening_id", sa.ForeignKey("screening.screening_id"), unique=True),
+    _text("decision"),
+    _text("actor"),
+    _text("reason"),
+    _text("evidence_hash"),
+)
+
+aml_case = _table(
+    "aml_case",
+    _sequence(),
+    _text("case_id", unique=True),
+    _text("alert_id", unique=True),
+    _text("client_id", sa.ForeignKey("client.client_id")),
+    _text("rule"),
+    _day("due_on"),
+)
+
+aml_case_step = _table(
+    "aml_case_step",
+    _sequence(),
+    _text("step_id", unique=True),
+    _text("case_id", sa.ForeignKey("aml_case.case_id")),
+    _text("step"),
+    _text("actor"),
+    _text("rationale"),
+    _day("due_on", nullable=True),
+)
+
+checkpoint = _table(
+    "checkpoint",
+    sa.Column("tree_size", WHOLE, primary_key=True, autoincrement=False),
+    _day("booked_on"),
+    _text("root_hash"),
+    sa.Column("signed_at", Instant, nullable=False),
+    _text("public_key"),
+    _text("signature"),
+)
+
+MAY_CHANGE: Final = (balance, holding, data_key)
+"""The tables that are no history."""
+
 TABLE_OF_KIND: Final = {
     "currency": currency,
     "client": client,
     "account": account,
     "contract": contract,
     "transfer": transfer,
+    "security_transfer": security_transfer,
+    "third_party": third_party,
+    "rule_edition": rule_edition,
+    "parameter": parameter,
+    "officer_key": officer_key,
+    "officer_key_revoked": officer_key_revoked,
+    "approval_request": approval_request,
+    "approval": approval,
+    "client_detail": client_detail,
+    "client_evidence": client_evidence,
+    "client_transition": client_transition,
+    "client_rating": client_rating,
+    "ownership": ownership,
+    "relation": relation,
+    "access": access,
+    "watchlist": watchlist,
+    "screening": screening,
+    "screening_decision": screening_decision,
+    "aml_case": aml_case,
+    "aml_case_step": aml_case_step,
     "movement": position_movement,
     "corporate_action": corporate_action,
     "call": margin_call,
