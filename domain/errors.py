@@ -63,3 +63,7 @@ class CheckFailed(DeskError):
 
 class DeskNotReady(DeskError):
     """A setting, port, folder or service that must be there before the desk can start."""
+
+
+class SigningKeyNotUsable(DeskError):
+    """A signing key that is missing, of the wrong kind, cut short, or readable by somebody it does not belong to."""
