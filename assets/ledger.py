@@ -26,6 +26,9 @@ BOOK_TABLES = {
     "raw_books__positions": "Shares held, negative when sold short. One row per account and instrument.",
     "raw_books__ledger_accounts": "The chart of accounts. One row per ledger account.",
     "raw_books__transfers": "Postings booked on the day, each with its hash. One row per transfer.",
+    "raw_books__security_transfers": "Shares moved, booked on the day, each with its hash. One row per transfer.",
+    "raw_books__holdings": "What every name owns and every place holds. One row per ledger account and instrument.",
+    "raw_books__third_parties": "Banks, custodians and lenders. One row per third party.",
     "raw_books__balances": "Balance of every ledger account, debits positive. One row per ledger account.",
 }
 
@@ -92,7 +95,7 @@ def _close_after_split(lake: Lake, instrument_id: str, day: date) -> int:
 def raw_books(
     context: dg.AssetExecutionContext, books: dg.ResourceParam[Engine], lake: dg.ResourceParam[Lake]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Read the books in one transaction, so that all six tables stand on the same ledger head."""
+    """Read the books in one transaction, so that all of them stand on the same ledger head."""
     day = business_day(context)
     tables = extract(books, day, datetime.now(UTC))
     head = next(iter(tables["raw_books__accounts"].column("ledger_head").to_pylist()), "0:empty")

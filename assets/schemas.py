@@ -58,10 +58,27 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
     },
     "raw_books__transfers": {
         "sequence": COUNT, "transfer_id": TEXT, "template": TEXT, "debit_account_id": TEXT, "credit_account_id": TEXT,
-        "amount_minor": COUNT, "currency": TEXT, "effective_on": DAY, "entry_hash": TEXT, **CIRCUMSTANCES,
+        "amount_minor": COUNT, "currency": TEXT, "effective_on": DAY, "event_id": TEXT, "phase": TEXT,
+        "pending_id": TEXT, "expires_on": DAY, "reverses": TEXT, "approval_id": TEXT, "counterparty": TEXT,
+        "channel": TEXT, "booked_on": DAY, "entry_hash": TEXT, **CIRCUMSTANCES,
+    },
+    "raw_books__security_transfers": {
+        "sequence": COUNT, "transfer_id": TEXT, "template": TEXT, "debit_account_id": TEXT, "credit_account_id": TEXT,
+        "quantity_shares": COUNT, "instrument_id": TEXT, "effective_on": DAY, "event_id": TEXT, "phase": TEXT,
+        "pending_id": TEXT, "expires_on": DAY, "reverses": TEXT, "approval_id": TEXT, "booked_on": DAY,
+        "entry_hash": TEXT, **CIRCUMSTANCES,
     },
     "raw_books__balances": {
-        "ledger_account_id": TEXT, "currency": TEXT, "balance_minor": COUNT, "ledger_head": TEXT, **CIRCUMSTANCES,
+        "ledger_account_id": TEXT, "currency": TEXT, "balance_minor": COUNT, "debits_pending_minor": COUNT,
+        "credits_pending_minor": COUNT, "ledger_head": TEXT, **CIRCUMSTANCES,
+    },
+    "raw_books__holdings": {
+        "ledger_account_id": TEXT, "code": TEXT, "account_id": TEXT, "instrument_id": TEXT, "balance_shares": COUNT,
+        "debits_pending_shares": COUNT, "credits_pending_shares": COUNT, "ledger_head": TEXT, **CIRCUMSTANCES,
+    },
+    "raw_books__third_parties": {
+        "third_party_id": TEXT, "role": TEXT, "name": TEXT, "ledger_account_id": TEXT, "ledger_head": TEXT,
+        **CIRCUMSTANCES,
     },
     # What custodian and bank say.
     "raw_custodian__positions": {

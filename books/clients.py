@@ -1,14 +1,12 @@
 """Clients and their accounts: who the desk knows, and which ledger accounts come with them."""
 
-from collections.abc import Iterable
 from datetime import date, datetime
 
 import sqlalchemy as sa
 
 from books import schema
 from books.engine import Books, writing
-from books.journal import Entry, LedgerHead, Value, batches, book, ledger_head, require_known
-from domain.ledger import CHART, Account
+from books.journal import Entry, LedgerHead, Value, book, ledger_head, require_known
 from domain.money import exponent
 
 
@@ -75,24 +73,3 @@ def account_entry(
         "source": source,
     }
     return Entry("account", account_id, opened_on, what)
-
-
-def ledger_accounts(connection: sa.Connection, ledger_account_ids: Iterable[str]) -> dict[str, Account]:
-    """Those of the named ledger accounts that exist."""
-    owner_of = {name: name.partition(".")[2] for name in ledger_account_ids}
-    desk: set[str] = set(connection.execute(sa.select(schema.currency.c.currency)).scalars())
-    query = sa.select(schema.account.c.account_id, schema.account.c.currency)
-    currency_of_client: dict[str, str] = {}
-    for batch in batches(sorted(set(owner_of.values()))):
-        for row in connection.execute(query.where(schema.account.c.account_id.in_(batch))):
-            currency_of_client[row[0]] = row[1]
-    found = {}
-    for name, owner in owner_of.items():
-        code = name.partition(".")[0]
-        if code not in CHART:
-            continue
-        if CHART[code].is_per_client and owner in currency_of_client:
-            found[name] = Account(name, code, currency_of_client[owner], owner)
-        elif not CHART[code].is_per_client and owner in desk:
-            found[name] = Account(name, code, owner)
-    return found

@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from books import schema
 from books.engine import Books, writing
 from books.journal import Entry, LedgerHead, append, ledger_head, refused
-from books.positions import Movement, movement_entry, quantities
-from books.posting import post
-from domain.ledger import Rejection, Transfer, ledger_account_id
+from books.ledger_accounts import currency_of_clients
+from books.positions import lender_of, place_of, quantities
+from books.posting import client_money, post
+from books.rules import chart_on
+from domain.ledger import AnyTransfer, Rejection, expand
 from domain.money import PRICE_UNITS, exponent, half_up
 
 SPLIT_DENOMINATOR_MAX: Final = 10_000
@@ -48,17 +50,16 @@ def book_split(
     with writing(books) as connection:
         if _is_booked(connection, action_id, str(ratio)):
             return ledger_head(connection)
-        movements, transfers = [], []
-        currency_of = _currencies(connection, instrument_id)
-        for account_id, _, held in quantities(connection, instrument_id=instrument_id, effective_before=ex_date):
+        action = _action_entry(action_id, instrument_id, "split", str(ratio), price_e4, ex_date)
+        append(connection, [action], booked_on, known_at)
+        holders = quantities(connection, instrument_id=instrument_id, effective_before=ex_date)
+        payer = _Payer(connection, instrument_id, [holder[0] for holder in holders], ex_date, booked_on)
+        transfers: list[AnyTransfer] = []
+        for account_id, _, held in holders:
             after, fraction = split_shares(held, ratio)
             name = f"{action_id}.{account_id}"
-            if after != held:
-                movements.append(Movement(name, account_id, instrument_id, "split", after - held, ex_date))
-            amount = _cash_minor(fraction, price_e4, currency_of[account_id])
-            transfers += _cash(name, "cash_in_lieu", account_id, amount, currency_of[account_id], ex_date)
-        action = _action_entry(action_id, instrument_id, "split", str(ratio), price_e4, ex_date)
-        append(connection, [action, *map(movement_entry, movements)], booked_on, known_at)
+            transfers += payer.shares(name, account_id, held, after - held)
+            transfers += payer.cash(f"cash_in_lieu.{name}", "cash_in_lieu", account_id, fraction, price_e4)
         return post(connection, transfers, booked_on=booked_on, known_at=known_at)
 
 
@@ -72,35 +73,60 @@ def book_dividend(
     with writing(books) as connection:
         if _is_booked(connection, action_id, str(dividend_e4)):
             return ledger_head(connection)
-        transfers = []
-        currency_of = _currencies(connection, instrument_id)
-        for account_id, _, held in quantities(connection, instrument_id=instrument_id, effective_before=ex_date):
-            amount = _cash_minor(Fraction(held), dividend_e4, currency_of[account_id])
-            name = f"{action_id}.{account_id}"
-            transfers += _cash(name, "dividend", account_id, amount, currency_of[account_id], ex_date)
         action = _action_entry(action_id, instrument_id, "cash_dividend", str(dividend_e4), None, ex_date)
         append(connection, [action], booked_on, known_at)
+        holders = quantities(connection, instrument_id=instrument_id, effective_before=ex_date)
+        payer = _Payer(connection, instrument_id, [holder[0] for holder in holders], ex_date, booked_on)
+        transfers: list[AnyTransfer] = []
+        for account_id, _, held in holders:
+            name = f"{action_id}.{account_id}"
+            transfers += payer.cash(name, "dividend", account_id, Fraction(held), dividend_e4)
         return post(connection, transfers, booked_on=booked_on, known_at=known_at)
 
 
-_TEMPLATES: Final = {
-    "cash_in_lieu": ("cash_in_lieu", "cash_in_lieu_owed_on_short"),
-    "dividend": ("dividend_received", "dividend_owed_on_short"),
-}
+_OWED_BY_SHORTS: Final = {"cash_in_lieu": "cash_in_lieu_owed", "dividend": "manufactured_dividend"}
+"""What a short pays where a long is paid."""
 
 
-def _cash(
-    name: str, kind: str, account_id: str, amount_minor: int, currency: str, effective_on: date
-) -> list[Transfer]:
-    """The transfer that pays (or, for a short, charges) an amount; none where it rounds to nothing."""
-    bank, money = ledger_account_id("1010", currency), ledger_account_id("2010", account_id)
-    received, owed = _TEMPLATES[kind]
-    transfer_id = name if kind == "dividend" else f"{kind}.{name}"
-    if amount_minor > 0:
-        return [Transfer(transfer_id, received, bank, money, amount_minor, currency, effective_on)]
-    if amount_minor < 0:
-        return [Transfer(transfer_id, owed, money, bank, -amount_minor, currency, effective_on)]
-    return []
+class _Payer:
+    """What one action moves, account by account, by the desk's templates."""
+
+    def __init__(
+        self, connection: sa.Connection, instrument_id: str, account_ids: list[str], ex_date: date, booked_on: date
+    ) -> None:
+        self.instrument_id, self.ex_date = instrument_id, ex_date
+        self.chart = chart_on(connection, booked_on)
+        self.currency_of = currency_of_clients(connection, account_ids)
+        self.money = client_money(connection, self.currency_of)
+        self.owners = {"9010": place_of(connection, instrument_id), "9120": lender_of(connection, instrument_id)}
+
+    def shares(self, event_id: str, account_id: str, held: int, more: int) -> list[AnyTransfer]:
+        """Shares gained or lost by one account; none where nothing changes."""
+        side = "short_" if held < 0 else ""
+        way = "gained" if (more > 0) == (held > 0) else "lost"
+        return self._event("split", event_id, account_id, {f"{side}{way}": abs(more)})
+
+    def cash(self, event_id: str, template: str, account_id: str, shares: Fraction, price_e4: int) -> list[AnyTransfer]:
+        """Cash paid for shares, or owed on shares sold short; the desk advances what the client cannot pay."""
+        amount = _cash_minor(shares, price_e4, self.currency_of[account_id])
+        if amount >= 0:
+            return self._event(template, event_id, account_id, {"cash": amount})
+        paid = min(-amount, max(0, self.money.get(account_id, 0)))
+        self.money[account_id] = self.money.get(account_id, 0) - paid
+        owed = {"paid": paid, "unpaid": -amount - paid}
+        return self._event(_OWED_BY_SHORTS[template], event_id, account_id, owed)
+
+    def _event(self, template: str, event_id: str, account_id: str, amounts: dict[str, int]) -> list[AnyTransfer]:
+        return expand(
+            self.chart,
+            template,
+            event_id,
+            owners={"client": account_id, **self.owners},
+            amounts=amounts,
+            unit=self.currency_of[account_id],
+            instrument_id=self.instrument_id,
+            effective_on=self.ex_date,
+        )
 
 
 def _cash_minor(shares: Fraction, price_e4: int, currency: str) -> int:
@@ -114,14 +140,6 @@ def _is_booked(connection: sa.Connection, action_id: str, terms: str) -> bool:
         rule = Rejection.exists_with_different_content
         raise refused(action_id, rule, f"it is in the books with terms {booked}, and comes again with {terms}")
     return booked is not None
-
-
-def _currencies(connection: sa.Connection, instrument_id: str) -> dict[str, str]:
-    """Currency of each account that ever held the instrument."""
-    account, movement = schema.account.c, schema.position_movement.c
-    holders = sa.select(movement.account_id).where(movement.instrument_id == instrument_id)
-    query = sa.select(account.account_id, account.currency).where(account.account_id.in_(holders))
-    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _action_entry(

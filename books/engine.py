@@ -1,15 +1,17 @@
 """Opening the books: one engine per store, with the settings under which no acknowledged posting is ever lost."""
 
 import importlib
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from domain.errors import DeskNotReady
 
@@ -34,8 +36,16 @@ _POSTGRESQL_OPTIONS: Final = (
     "-c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c timezone=UTC"
 )
 
+ATTEMPTS_MAX: Final = 40
+"""How often a transaction is tried that the store could not order among others."""
+
+_NOT_ORDERED: Final = ("40001", "40P01")
+"""PostgreSQL's words for it: serialization failure, deadlock."""
+
 _CREATION_LOCK: Final = 0x10BA2D
 """Any fixed number: two desks that create the same books at once must take turns."""
+
+Result = TypeVar("Result")
 
 Books = sa.Engine | sa.Connection
 """Where a function finds the books: an engine (its own transaction) or a connection (the caller's)."""
@@ -95,10 +105,29 @@ def writing(books: Books) -> Iterator[sa.Connection]:
                 connection.execute(sa.text("LOCK TABLE event IN EXCLUSIVE MODE"))
             yield connection
     except OperationalError as problem:
+        if getattr(problem.orig, "sqlstate", None) in _NOT_ORDERED:
+            raise
         raise DeskNotReady(
             f"The books could not be written to: {problem.orig}. Look whether they are created, reachable and free of "
             f"another long posting, then do the same again: what was already written stays as it is."
         ) from problem
+
+
+def writing_again(books: Books, work: Callable[[sa.Connection], Result]) -> Result:
+    """Do ``work`` in one writing transaction, again where the store could not order it among others.
+
+    What is posted carries its own id, so doing it again can never do it twice.
+    """
+    for attempt in range(ATTEMPTS_MAX):
+        try:
+            with writing(books) as connection:
+                return work(connection)
+        except DBAPIError as problem:
+            is_ours = isinstance(books, sa.Engine) and attempt < ATTEMPTS_MAX - 1
+            if not is_ours or getattr(problem.orig, "sqlstate", None) not in _NOT_ORDERED:
+                raise
+            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
+    raise AssertionError("the last attempt returns or raises")
 
 
 @contextmanager

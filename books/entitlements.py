@@ -42,18 +42,35 @@ def entitlements(books: Books, ex_date: date) -> pd.DataFrame:
 
 
 def _moved(connection: sa.Connection, ex_date: date) -> dict[str, int]:
-    movement = schema.position_movement.c
-    query = sa.select(movement.movement_id, movement.quantity_shares)
-    query = query.where(movement.effective_on == ex_date, movement.kind == "split")
-    return {row.movement_id: row.quantity_shares for row in connection.execute(query)}
+    """Shares each split gave an account, by the split's key: more owned is positive, more owed negative."""
+    transfer, movement = schema.security_transfer.c, schema.position_movement.c
+    query = sa.select(
+        transfer.event_id, transfer.quantity_shares, transfer.credit_account_id, transfer.debit_account_id
+    )
+    moved: dict[str, int] = {}
+    for row in connection.execute(query.where(transfer.effective_on == ex_date, transfer.template == "split")):
+        is_gain = row.credit_account_id.startswith("9020.") or row.credit_account_id.startswith("9110.")
+        moved[row.event_id] = row.quantity_shares * (1 if is_gain else -1)
+    first_edition = sa.select(movement.movement_id, movement.quantity_shares)
+    first_edition = first_edition.where(movement.effective_on == ex_date, movement.kind == "split")
+    return moved | {row.movement_id: row.quantity_shares for row in connection.execute(first_edition)}
 
 
 def _paid(connection: sa.Connection, ex_date: date) -> dict[str, int]:
-    """Cash of the day by transfer id; what clients owe is negative."""
+    """Cash of the day by event; what clients owe, whether they paid it or were advanced it, is negative."""
     transfer = schema.transfer.c
-    query = sa.select(transfer.transfer_id, transfer.amount_minor, transfer.debit_account_id)
-    query = query.where(transfer.effective_on == ex_date)
-    return {
-        row.transfer_id: row.amount_minor * (1 if row.debit_account_id.startswith("1010.") else -1)
-        for row in connection.execute(query)
-    }
+    query = sa.select(
+        transfer.event_id,
+        transfer.transfer_id,
+        transfer.amount_minor,
+        transfer.debit_account_id,
+        transfer.credit_account_id,
+    )
+    paid: dict[str, int] = {}
+    for row in connection.execute(query.where(transfer.effective_on == ex_date)):
+        key = row.event_id or row.transfer_id
+        if row.credit_account_id.startswith("2010."):
+            paid[key] = paid.get(key, 0) + row.amount_minor
+        elif row.debit_account_id.startswith(("2010.", "1320.")):
+            paid[key] = paid.get(key, 0) - row.amount_minor
+    return paid

@@ -1,6 +1,6 @@
 """The books as read-only tables for the pipeline: one moment, one ledger head, the same numbers whenever asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -10,9 +10,22 @@ import sqlalchemy as sa
 
 from books import schema
 from books.engine import Books, reading
-from books.journal import LedgerHead, ledger_head
+from books.journal import LedgerHead, batches, ledger_head
+from books.ledger_accounts import all_ledger_accounts
 from books.positions import quantities
-from domain.ledger import BANK_CODES, GENESIS_HASH, Account, client_accounts, desk_accounts
+from books.rules import chart_on
+from domain.ledger import (
+    BANK_CODES,
+    GENESIS_HASH,
+    Account,
+    AnyTransfer,
+    SecurityTransfer,
+    Sums,
+    Transfer,
+    add_credit,
+    add_debit,
+    moved,
+)
 
 _TEXT, _COUNT, _DAY = pa.string(), pa.int64(), pa.date32()
 _CIRCUMSTANCES: Final = {"source": _TEXT, "as_of_date": _DAY, "known_at": pa.timestamp("us", tz="UTC")}
@@ -34,32 +47,63 @@ COLUMNS: Final[dict[str, dict[str, pa.DataType]]] = {
     "raw_books__transfers": {
         "sequence": _COUNT, "transfer_id": _TEXT, "template": _TEXT, "debit_account_id": _TEXT,
         "credit_account_id": _TEXT, "amount_minor": _COUNT, "currency": _TEXT, "effective_on": _DAY,
-        "entry_hash": _TEXT, **_CIRCUMSTANCES,
+        "event_id": _TEXT, "phase": _TEXT, "pending_id": _TEXT, "expires_on": _DAY, "reverses": _TEXT,
+        "approval_id": _TEXT, "counterparty": _TEXT, "channel": _TEXT, "booked_on": _DAY, "entry_hash": _TEXT,
+        **_CIRCUMSTANCES,
     },
-    "raw_books__balances": {"ledger_account_id": _TEXT, "currency": _TEXT, "balance_minor": _COUNT, **_HEAD},
+    "raw_books__security_transfers": {
+        "sequence": _COUNT, "transfer_id": _TEXT, "template": _TEXT, "debit_account_id": _TEXT,
+        "credit_account_id": _TEXT, "quantity_shares": _COUNT, "instrument_id": _TEXT, "effective_on": _DAY,
+        "event_id": _TEXT, "phase": _TEXT, "pending_id": _TEXT, "expires_on": _DAY, "reverses": _TEXT,
+        "approval_id": _TEXT, "booked_on": _DAY, "entry_hash": _TEXT, **_CIRCUMSTANCES,
+    },
+    "raw_books__balances": {
+        "ledger_account_id": _TEXT, "currency": _TEXT, "balance_minor": _COUNT, "debits_pending_minor": _COUNT,
+        "credits_pending_minor": _COUNT, **_HEAD,
+    },
+    "raw_books__holdings": {
+        "ledger_account_id": _TEXT, "code": _TEXT, "account_id": _TEXT, "instrument_id": _TEXT,
+        "balance_shares": _COUNT, "debits_pending_shares": _COUNT, "credits_pending_shares": _COUNT, **_HEAD,
+    },
+    "raw_books__third_parties": {
+        "third_party_id": _TEXT, "role": _TEXT, "name": _TEXT, "ledger_account_id": _TEXT, **_HEAD,
+    },
 }  # fmt: skip
 """What the pipeline is handed: table, column, type. Money in minor units, balances with debits positive."""
+
+KNOWN_WHEN_BOOKED: Final = frozenset({"raw_books__transfers", "raw_books__security_transfers"})
+"""Tables whose rows are known since they were booked, and not since they were extracted."""
+
+Ledger = list[tuple[Account, str]]
+"""Ledger accounts, each with the source of whoever it belongs to."""
 
 
 def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
     """Every table of the books as they stood when ``day`` closed (or stand, if it has not), in one read transaction.
 
     Only entries up to :func:`closing_head` count, so a day asked for again gives the same numbers and the same head.
-    ``raw_books__transfers`` holds the transfers since the head of the day before. Everything a synthetic account owns
-    or moves carries ``source = 'synthetic'``.
+    The tables of transfers hold those since the head of the day before, each known since it was booked. Balances and
+    holdings are the books' own projections, taken back to that head. Everything a synthetic account owns or moves
+    carries ``source = 'synthetic'``.
     """
     with reading(books) as connection:
         head = closing_head(connection, day)
-        ledger = _ledger_accounts(connection, head)
+        is_empty = head.sequence == 0
+        ledger = [] if is_empty else list(all_ledger_accounts(connection, chart_on(connection, day), head.sequence))
         rows = {
             "raw_books__accounts": _accounts(connection, head),
             "raw_books__contracts": _contracts(connection, head),
             "raw_books__positions": _positions(connection, head),
             "raw_books__ledger_accounts": [
-                (a.ledger_account_id, a.code, a.kind, a.account_id, a.currency, source) for a, source in ledger
+                (a.ledger_account_id, a.code, a.kind, a.account_id, a.currency, source)
+                for a, source in ledger
+                if a.currency is not None
             ],
-            "raw_books__transfers": _transfers(connection, day, head, ledger),
+            "raw_books__transfers": _transfers(connection, schema.transfer, day, head, ledger),
+            "raw_books__security_transfers": _transfers(connection, schema.security_transfer, day, head, ledger),
             "raw_books__balances": _balances(connection, head, ledger),
+            "raw_books__holdings": _holdings(connection, head, ledger),
+            "raw_books__third_parties": _third_parties(connection, head),
         }
     return {table: _table(table, rows[table], str(head), day, known_at) for table in COLUMNS}
 
@@ -94,7 +138,9 @@ def bank_movements(books: Books, day: date) -> pd.DataFrame:
     columns = ["bank_account_id", "reference", "value_date", "amount_minor", "currency"]
     rows = []
     with reading(books) as connection:
-        for row in connection.execute(_transfers_of(connection, day, closing_head(connection, day))):
+        head = closing_head(connection, day)
+        has_moved = schema.transfer.c.phase.is_(None) | (schema.transfer.c.phase == "post")
+        for row in connection.execute(_transfers_of(connection, schema.transfer, day, head).where(has_moved)):
             for ledger_account_id, sign in ((row.debit_account_id, 1), (row.credit_account_id, -1)):
                 if ledger_account_id.partition(".")[0] in BANK_CODES:
                     amount = sign * row.amount_minor
@@ -137,62 +183,98 @@ def _positions(connection: sa.Connection, head: LedgerHead) -> list[tuple[str, s
     return [(account_id, instrument, shares, source_of[account_id]) for account_id, instrument, shares in held]
 
 
-def _ledger_accounts(connection: sa.Connection, head: LedgerHead) -> list[tuple[Account, str]]:
-    """Every ledger account there is at ``head``, with the source of whoever it belongs to."""
-    currency, account = schema.currency.c, schema.account.c
-    desk = sa.select(currency.currency, currency.source).where(currency.sequence <= head.sequence)
-    clients = sa.select(account.account_id, account.currency, account.source).where(account.sequence <= head.sequence)
-    accounts: list[tuple[Account, str]] = []
-    for row in connection.execute(desk.order_by(currency.currency)):
-        accounts += [(a, row[1]) for a in desk_accounts(row[0])]
-    for row in connection.execute(clients.order_by(account.account_id)):
-        accounts += [(a, row[2]) for a in client_accounts(row[0], row[1])]
-    return accounts
-
-
-def _transfers_of(connection: sa.Connection, day: date, head: LedgerHead) -> sa.Select[Any]:
+def _transfers_of(connection: sa.Connection, table: sa.Table, day: date, head: LedgerHead) -> sa.Select[Any]:
     """Transfers after the head of the last day before ``day`` that has entries, up to ``head``."""
-    booked_on = schema.event.c.booked_on
-    previous = connection.execute(sa.select(sa.func.max(booked_on)).where(booked_on < day)).scalar()
+    event = schema.event.c
+    previous = connection.execute(sa.select(sa.func.max(event.booked_on)).where(event.booked_on < day)).scalar()
     after = closing_head(connection, previous).sequence if previous else 0
-    query = sa.select(schema.transfer, schema.event.c.entry_hash).join_from(schema.transfer, schema.event)
-    sequence = schema.transfer.c.sequence
-    return query.where(sequence > after, sequence <= head.sequence).order_by(sequence)
+    query = sa.select(table, event.booked_on, event.entry_hash, event.known_at).join_from(table, schema.event)
+    return query.where(table.c.sequence > after, table.c.sequence <= head.sequence).order_by(table.c.sequence)
 
 
 def _transfers(
-    connection: sa.Connection, day: date, head: LedgerHead, ledger: list[tuple[Account, str]]
+    connection: sa.Connection, table: sa.Table, day: date, head: LedgerHead, ledger: Ledger
 ) -> list[tuple[Any, ...]]:
+    source_of = {account.ledger_account_id: source for account, source in ledger}
     client_source = {a.ledger_account_id: source for a, source in ledger if a.account_id is not None}
-    desk_source = {a.ledger_account_id: source for a, source in ledger if a.account_id is None}
     rows = []
-    for row in connection.execute(_transfers_of(connection, day, head)):
+    for row in connection.execute(_transfers_of(connection, table, day, head)):
         # A transfer is as synthetic as the client it concerns; one between desk-wide accounts, as the desk.
         source = (
             client_source.get(row.debit_account_id)
             or client_source.get(row.credit_account_id)
-            or desk_source[row.debit_account_id]
+            or source_of[row.debit_account_id]
         )
-        rows.append((*row, source))
+        *told, known_at = row
+        rows.append((*told, source, known_at))
     return rows
 
 
-def _balances(
-    connection: sa.Connection, head: LedgerHead, ledger: list[tuple[Account, str]]
-) -> list[tuple[str, str, int, str]]:
-    balance = {account.ledger_account_id: 0 for account, _ in ledger}
-    transfer = schema.transfer.c
-    for column, sign in ((transfer.debit_account_id, 1), (transfer.credit_account_id, -1)):
-        query = sa.select(column, sa.func.sum(transfer.amount_minor)).where(transfer.sequence <= head.sequence)
-        for row in connection.execute(query.group_by(column)):
-            balance[str(row[0])] += sign * int(str(row[1]))
-    return [(a.ledger_account_id, a.currency, balance[a.ledger_account_id], source) for a, source in ledger]
+def _balances(connection: sa.Connection, head: LedgerHead, ledger: Ledger) -> list[tuple[Any, ...]]:
+    sums = sums_at(connection, schema.transfer, head)
+    rows: list[tuple[Any, ...]] = []
+    for account, source in ledger:
+        if account.currency is not None:
+            of = sums.get((account.ledger_account_id, account.currency), Sums())
+            told = (of.balance, of.debits_pending, of.credits_pending)
+            rows.append((account.ledger_account_id, account.currency, *told, source))
+    return rows
+
+
+def _holdings(connection: sa.Connection, head: LedgerHead, ledger: Ledger) -> list[tuple[Any, ...]]:
+    known = {account.ledger_account_id: (account, source) for account, source in ledger}
+    rows: list[tuple[Any, ...]] = []
+    for (name, instrument_id), of in sorted(sums_at(connection, schema.security_transfer, head).items()):
+        if of != Sums() and (of.balance or of.debits_pending or of.credits_pending):
+            account, source = known.get(name, (None, "first edition"))
+            told = (of.balance, of.debits_pending, of.credits_pending)
+            owner = account.account_id if account else None
+            rows.append((name, name.partition(".")[0], owner, instrument_id, *told, source))
+    return rows
+
+
+def _third_parties(connection: sa.Connection, head: LedgerHead) -> Sequence[sa.Row[Any]]:
+    party = schema.third_party.c
+    query = sa.select(party.third_party_id, party.role, party.name, party.ledger_account_id, party.source)
+    return connection.execute(query.where(party.sequence <= head.sequence).order_by(party.third_party_id)).all()
+
+
+def sums_at(connection: sa.Connection, table: sa.Table, head: LedgerHead) -> dict[tuple[str, str], Sums]:
+    """The projections as they stood at ``head``: as they stand, less what was booked since."""
+    projection = schema.balance if table is schema.transfer else schema.holding
+    sums = {(str(row[0]), str(row[1])): Sums(*map(int, row[2:6])) for row in connection.execute(sa.select(projection))}
+    for transfer, pending in _since(connection, table, head):
+        posted, reserved = moved(transfer, pending)
+        debit, credit = (transfer.debit_account_id, transfer.unit), (transfer.credit_account_id, transfer.unit)
+        sums[debit] = add_debit(sums[debit], -posted, -reserved)
+        sums[credit] = add_credit(sums[credit], -posted, -reserved)
+    return sums
+
+
+def _since(
+    connection: sa.Connection, table: sa.Table, head: LedgerHead
+) -> Iterator[tuple[AnyTransfer, AnyTransfer | None]]:
+    """Transfers booked after ``head``, each with the pending one it resolves."""
+    kind: Any = Transfer if table is schema.transfer else SecurityTransfer
+    columns = [column for column in table.columns if column.name != "sequence"]
+    later = connection.execute(sa.select(*columns).where(table.c.sequence > head.sequence)).all()
+    names = sorted({row.pending_id for row in later if row.pending_id is not None})
+    pending: dict[str, AnyTransfer] = {}
+    for batch in batches(names):
+        found = connection.execute(sa.select(*columns).where(table.c.transfer_id.in_(batch)))
+        pending |= {row.transfer_id: kind(*row) for row in found}
+    for row in later:
+        yield kind(*row), pending.get(row.pending_id)
 
 
 def _table(table: str, rows: Iterable[Sequence[Any]], head: str, day: date, known_at: datetime) -> pa.Table:
-    """Rows with their source last, as an Arrow table with head and circumstances filled in."""
+    """Rows with their source last, as an Arrow table with head and circumstances filled in.
+
+    Where a row knows itself since when it is known, that moment comes after its source.
+    """
     types = COLUMNS[table]
-    names = [name for name in types if name not in ("ledger_head", "as_of_date", "known_at")]
+    told = ("ledger_head", "as_of_date") if table in KNOWN_WHEN_BOOKED else ("ledger_head", "as_of_date", "known_at")
+    names = [name for name in types if name not in told]
     columns = dict(zip(names, zip(*rows, strict=True), strict=False)) or dict.fromkeys(names, ())
     count = len(columns["source"])
     same = {"ledger_head": head, "as_of_date": day, "known_at": known_at}

@@ -2,24 +2,33 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from books.engine import Books, reading
-from books.schema import TABLE_OF_KIND, event, instant_text
+from books.schema import TABLE_OF_KIND, checkpoint, event, instant_text, metadata
 from domain.errors import DeskError, TransferRefused
 from domain.ledger import GENESIS_HASH, Rejection, canonical, entry_hash
 
 ROWS_PER_STATEMENT: Final = 5_000
 """How many rows or keys go to the store at once; SQLite takes at most 32,766 values in one statement."""
 
+CLOCK_DIFFERENCE_MAX: Final = timedelta(seconds=5)
+"""How far the clocks of two machines that write may differ; an entry is then known when the one before it was."""
+
 HASH_DIGITS_SHOWN: Final = 16
 """Digits of the entry hash a ledger head shows; enough to tell heads apart, short enough to read out."""
+
+_COLUMNS_OF_KIND: Final = {
+    kind: tuple(column.name for column in table.columns if column.name != "sequence")
+    for kind, table in TABLE_OF_KIND.items()
+}
 
 _STREAMED: Final = {"yield_per": ROWS_PER_STATEMENT}
 """Read long results in pieces."""
@@ -77,40 +86,111 @@ def ledger_head(books: Books, day: date | None = None) -> LedgerHead:
     return LedgerHead(row.sequence, row.entry_hash) if row else LedgerHead(0, GENESIS_HASH)
 
 
+def open_day(books: Books) -> date | None:
+    """The earliest day something can still be booked on; None while the books are empty."""
+    with reading(books) as connection:
+        last: date | None = connection.execute(sa.select(sa.func.max(event.c.booked_on))).scalar_one()
+        sealed: date | None = connection.execute(sa.select(sa.func.max(checkpoint.c.booked_on))).scalar_one()
+    if last is None or sealed is None or last > sealed:
+        return last
+    return sealed + timedelta(days=1)
+
+
 def book(connection: sa.Connection, entries: Iterable[Entry], booked_on: date, known_at: datetime) -> int:
     """Append the entries that are not in the books yet and return how many; the same key must mean the same fact."""
     return append(connection, _unbooked(connection, entries), booked_on, known_at)
 
 
 def append(connection: sa.Connection, entries: Iterable[Entry], booked_on: date, known_at: datetime) -> int:
-    """Append entries known to be new: chain them, write each event and its typed row; returns how many."""
-    head = ledger_head(connection)
-    previous_hash, first = head.entry_hash, head.sequence + 1
-    sequence = head.sequence
-    known_text = instant_text(known_at)
+    """Append entries known to be new: chain them, write each event and its typed row; returns how many.
+
+    An entry is known when the books know it: ``known_at``, or the moment of the entry before it where that is later by
+    no more than two clocks may differ. A clock that went back further is refused.
+    """
+    pen: _Pen | None = None
     for batch in batches(entries):
-        if sequence < first:
-            _refuse_closed_day(connection, booked_on, batch[0])
-        events: list[dict[str, Any]] = []
-        rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for entry in batch:
+        pen = pen or _Pen.at_head(connection, booked_on, known_at, batch[0])
+        pen.write(batch)
+    return pen.written if pen else 0
+
+
+class _Pen:
+    """Where the next entry goes: after which hash, under which number, on which day, known when."""
+
+    def __init__(self, connection: sa.Connection, head: LedgerHead, booked_on: date, known_text: str) -> None:
+        self.connection, self.booked_on, self.known_text = connection, booked_on, known_text
+        self.sequence, self.previous_hash, self.written = head.sequence, head.entry_hash, 0
+
+    @classmethod
+    def at_head(cls, connection: sa.Connection, booked_on: date, known_at: datetime, first: Entry) -> "_Pen":
+        """Stand at the end of the books; refuses a day that is closed and a clock that went back."""
+        columns = (event.c.sequence, event.c.entry_hash, event.c.booked_on, event.c.known_at)
+        last = connection.execute(sa.select(*columns).order_by(event.c.sequence.desc()).limit(1)).one_or_none()
+        if last is None:
+            return cls(connection, LedgerHead(0, GENESIS_HASH), booked_on, instant_text(known_at))
+        _refuse_closed_day(connection, booked_on, last.booked_on, first)
+        if known_at < last.known_at - CLOCK_DIFFERENCE_MAX:
+            raise refused(
+                f"Entry {first.business_key}",
+                Rejection.clock_must_not_go_back,
+                f"the clock says {instant_text(known_at)}, but the books already know something since "
+                f"{instant_text(last.known_at)}; set the clock of this machine right",
+            )
+        head = LedgerHead(last.sequence, last.entry_hash)
+        return cls(connection, head, booked_on, instant_text(max(known_at, last.known_at)))
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Chain the entries and send them to the store, each kind in one statement."""
+        events: list[tuple[Value, ...]] = []
+        rows: dict[str, list[tuple[Value, ...]]] = defaultdict(list)
+        booked_on, known_text = self.booked_on.isoformat(), self.known_text
+        sequence, previous_hash = self.sequence, self.previous_hash
+        for entry in entries:
             sequence += 1
-            circumstances = {
-                "sequence": sequence,
-                "kind": entry.kind,
-                "business_key": entry.business_key,
-                "effective_on": entry.effective_on,
-                "booked_on": booked_on,
+            business_key, effective_on = entry.business_key, entry.effective_on.isoformat()
+            what = {
+                name: value.isoformat() if isinstance(value, date) else value
+                for name, value in entry.what.items()
+                if value is not None
             }
-            body = canonical({**circumstances, "known_at": known_text, "what": entry.what})
+            body = canonical(
+                {
+                    "sequence": sequence,
+                    "kind": entry.kind,
+                    "business_key": business_key,
+                    "effective_on": effective_on,
+                    "booked_on": booked_on,
+                    "known_at": known_text,
+                    "what": what,
+                }
+            )
             previous_hash = entry_hash(previous_hash, body)
-            circumstances.update(known_at=known_at, body=body.decode("ascii"), entry_hash=previous_hash)
-            events.append(circumstances)
-            rows[entry.kind].append({"sequence": sequence, **entry.what})
-        connection.execute(sa.insert(event), events)
+            events.append(
+                (sequence, entry.kind, business_key, effective_on, booked_on, known_text, body.decode(), previous_hash)
+            )
+            rows[entry.kind].append((sequence, *map(what.get, _COLUMNS_OF_KIND[entry.kind])))
+        insert(self.connection, event, events)
         for kind, kind_rows in rows.items():
-            connection.execute(sa.insert(TABLE_OF_KIND[kind]), kind_rows)
-    return sequence - first + 1
+            insert(self.connection, TABLE_OF_KIND[kind], kind_rows)
+        self.written += len(events)
+        self.sequence, self.previous_hash = sequence, previous_hash
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Value, ...]]) -> None:
+    """Insert rows as the driver takes them, in the order of the table's columns: days and instants as ISO 8601 text.
+
+    SQLAlchemy would bind each value on its own, which costs more than all the rest of a posting.
+    """
+    if rows:
+        connection.exec_driver_sql(_insert_text(table.name, connection.dialect.paramstyle), list(rows))
+
+
+@cache
+def _insert_text(table: str, paramstyle: str) -> str:
+    # Names of our own tables and columns; values are always parameters.
+    names = [column.name for column in metadata.tables[table].columns]
+    marks = ", ".join(["?" if paramstyle == "qmark" else "%s"] * len(names))
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
 
 
 def verify_chain(books: Books, witness: LedgerHead | str | None = None) -> int:
@@ -155,6 +235,11 @@ def refused(subject: str, rule: str, explanation: str) -> TransferRefused:
     )
 
 
+def spoken(what: Mapping[str, Value]) -> dict[str, Value]:
+    """What an entry says: a column that is null is left unsaid, though the first edition wrote it out."""
+    return {name: value for name, value in what.items() if value is not None}
+
+
 def _unbooked(connection: sa.Connection, entries: Iterable[Entry]) -> Iterator[Entry]:
     seen: dict[str, Mapping[str, Value]] = {}
     for batch in batches(entries):
@@ -166,10 +251,11 @@ def _unbooked(connection: sa.Connection, entries: Iterable[Entry]) -> Iterator[E
         }
         for entry in batch:
             earlier = booked.get(entry.business_key, seen.get(entry.business_key))
+            said = spoken(entry.what)
             if earlier is None:
-                seen[entry.business_key] = entry.what
+                seen[entry.business_key] = said
                 yield entry
-            elif canonical(earlier) != canonical(entry.what):
+            elif canonical(spoken(earlier)) != canonical(said):
                 raise refused(
                     f"Entry {entry.business_key}",
                     Rejection.exists_with_different_content,
@@ -177,15 +263,17 @@ def _unbooked(connection: sa.Connection, entries: Iterable[Entry]) -> Iterator[E
                 )
 
 
-def _refuse_closed_day(connection: sa.Connection, booked_on: date, first: Entry) -> None:
-    last_day: date | None = connection.execute(sa.select(sa.func.max(event.c.booked_on))).scalar_one()
-    if last_day is not None and booked_on < last_day:
-        raise refused(
-            f"Entry {first.business_key}",
-            Rejection.day_must_be_open,
-            f"it is to be booked on {booked_on}, but the books have moved on to {last_day}, and a closed day never "
-            f"changes; book it on {last_day} or later, effective {first.effective_on}",
-        )
+def _refuse_closed_day(connection: sa.Connection, booked_on: date, last_day: date, first: Entry) -> None:
+    open_since = open_day(connection)
+    if open_since is None or booked_on >= open_since:
+        return
+    why = f"the books have moved on to {last_day}" if booked_on < last_day else f"{last_day} was sealed"
+    raise refused(
+        f"Entry {first.business_key}",
+        Rejection.day_must_be_open,
+        f"it is to be booked on {booked_on}, but {why}, and a closed day never changes; book it on {open_since} or "
+        f"later, effective {first.effective_on}",
+    )
 
 
 def _columns_agree(row: sa.Row[Any], body: bytes) -> bool:
@@ -209,7 +297,7 @@ def _verify_typed_rows(connection: sa.Connection, kind: str) -> None:
     query = sa.select(event.c.kind, event.c.body, table).join_from(table, event).order_by(table.c.sequence)
     for row in connection.execute(query, execution_options=_STREAMED):
         what = dict(zip(names, row[3:], strict=True))
-        if row[0] != kind or canonical(what) != canonical(json.loads(row[1])["what"]):
+        if row[0] != kind or canonical(spoken(what)) != canonical(spoken(json.loads(row[1])["what"])):
             raise _tampered(row[2], f"does not say what its row in table {table.name} says")
     told = sa.select(event.c.sequence).where(event.c.kind == kind, event.c.sequence.not_in(sa.select(table.c.sequence)))
     if missing := connection.execute(told.limit(1)).scalar_one_or_none():

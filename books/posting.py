@@ -1,81 +1,255 @@
-"""The one way money moves: transfers are judged one by one and written as one batch, or not at all."""
+"""The one way money and shares move: transfers are judged one by one and written as one batch, or not at all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from books import schema
-from books.clients import ledger_accounts
-from books.engine import Books, writing
-from books.journal import Entry, LedgerHead, Value, append, batches, ledger_head
+from books.engine import Books, reading, writing_again
+from books.journal import Entry, LedgerHead, append, batches, ledger_head, refused
+from books.ledger_accounts import ledger_accounts
+from books.rules import chart_on
 from domain.errors import TransferRefused
-from domain.ledger import TEMPLATES_PAID_FROM_CLIENT_MONEY, Account, Rejection, Transfer, judge
+from domain.ledger import (
+    REVERSAL,
+    Account,
+    AnyTransfer,
+    Chart,
+    Circumstances,
+    Rejection,
+    SecurityTransfer,
+    Sums,
+    Transfer,
+    add_credit,
+    add_debit,
+    content_of,
+    expand,
+    judge,
+    ledger_account_id,
+    moved,
+    segregation_kept,
+)
+from domain.money import AMOUNT_MAX
 
 
-def post(books: Books, transfers: Sequence[Transfer], *, booked_on: date, known_at: datetime) -> LedgerHead:
-    """Post a batch in one transaction; what was posted before stays, what breaks a rule refuses the whole batch."""
-    with writing(books) as connection:
-        append(connection, judged_entries(connection, transfers), booked_on, known_at)
+def post(books: Books, transfers: Sequence[AnyTransfer], *, booked_on: date, known_at: datetime) -> LedgerHead:
+    """Post a batch in one transaction; what was posted before stays, what breaks a rule refuses the whole batch.
+
+    Client money stays segregated: a batch moves as much at the clients' bank as it moves of what is owed to clients.
+    """
+
+    def write(connection: sa.Connection) -> LedgerHead:
+        batch = Batch(connection, chart_on(connection, booked_on), transfers)
+        append(connection, batch.entries(), booked_on, known_at)
+        batch.keep_sums()
         return ledger_head(connection)
 
-
-def judged_entries(connection: sa.Connection, transfers: Sequence[Transfer]) -> Iterator[Entry]:
-    """Journal entries of the transfers that are new; raises :class:`TransferRefused` at the first broken rule."""
-    accounts: dict[str, Account] = {}
-    for batch in batches(transfers):
-        touched = {t.debit_account_id for t in batch} | {t.credit_account_id for t in batch}
-        accounts |= ledger_accounts(connection, touched)
-    posted = _posted(connection, [transfer.transfer_id for transfer in transfers])
-    payers = {t.debit_account_id for t in transfers if t.template in TEMPLATES_PAID_FROM_CLIENT_MONEY}
-    available = _available(connection, payers) if payers else {}
-    for transfer in transfers:
-        existing = posted.get(transfer.transfer_id)
-        is_limited = transfer.template in TEMPLATES_PAID_FROM_CLIENT_MONEY
-        limit = available[transfer.debit_account_id] if is_limited else None
-        debit, credit = accounts.get(transfer.debit_account_id), accounts.get(transfer.credit_account_id)
-        if rejection := judge(transfer, debit, credit, existing, limit):
-            raise _refused(transfer, rejection)
-        if existing is None:
-            posted[transfer.transfer_id] = transfer
-            for account_id, sign in ((transfer.debit_account_id, -1), (transfer.credit_account_id, 1)):
-                if account_id in available:
-                    available[account_id] += sign * transfer.amount_minor
-            yield _entry(transfer)
+    return writing_again(books, write)
 
 
-def _posted(connection: sa.Connection, transfer_ids: Iterable[str]) -> dict[str, Transfer]:
-    columns = [column for column in schema.transfer.columns if column.name != "sequence"]
-    query = sa.select(*columns)
-    posted = {}
-    for batch in batches(transfer_ids):
-        row: Any
-        for row in connection.execute(query.where(schema.transfer.c.transfer_id.in_(batch))):
-            posted[row.transfer_id] = Transfer(*row)
-    return posted
+def post_event(
+    books: Books,
+    template: str,
+    event_id: str,
+    *,
+    owners: Mapping[str, str],
+    amounts: Mapping[str, int],
+    unit: str,
+    effective_on: date,
+    booked_on: date,
+    known_at: datetime,
+    **more: Any,
+) -> LedgerHead:
+    """Post one event of the desk by its template; see :func:`domain.ledger.expand` for what it takes."""
+
+    def write(connection: sa.Connection) -> LedgerHead:
+        chart = chart_on(connection, booked_on)
+        if template not in chart.templates:
+            raise refused(
+                f"Event {event_id}", Rejection.template_must_fit_accounts, f"{chart.edition} has no template {template}"
+            )
+        legs = expand(
+            chart, template, event_id, owners=owners, amounts=amounts, unit=unit, effective_on=effective_on, **more
+        )
+        return post(connection, legs, booked_on=booked_on, known_at=known_at)
+
+    return writing_again(books, write)
 
 
-def _available(connection: sa.Connection, ledger_account_ids: set[str]) -> dict[str, int]:
-    """Credit balance of each account: what was credited less what was debited."""
-    available = dict.fromkeys(ledger_account_ids, 0)
-    table = schema.transfer.c
-    for column, sign in ((table.credit_account_id, 1), (table.debit_account_id, -1)):
-        for batch in batches(sorted(ledger_account_ids)):
-            query = sa.select(column, sa.func.sum(table.amount_minor)).where(column.in_(batch)).group_by(column)
+def client_money(books: Books, account_ids: Collection[str]) -> dict[str, int]:
+    """What each client may still spend, in minor units: what is owed to them less what is in flight."""
+    with reading(books) as connection:
+        available = {}
+        for batch in batches(sorted(account_ids)):
+            names = [ledger_account_id("2010", account_id) for account_id in batch]
+            query = sa.select(*list(schema.balance.columns)[:6]).where(schema.balance.c.ledger_account_id.in_(names))
             for row in connection.execute(query):
-                available[str(row[0])] += sign * int(str(row[1]))
-    return available
+                available[str(row[0]).partition(".")[2]] = Sums(*map(int, row[2:])).available_to_debit
+        return {account_id: available.get(account_id, 0) for account_id in account_ids}
 
 
-def _entry(transfer: Transfer) -> Entry:
-    what: dict[str, Value] = {name: getattr(transfer, name) for name in Transfer.__slots__}
-    return Entry("transfer", transfer.transfer_id, transfer.effective_on, what)
+@dataclass
+class Batch:
+    """Transfers on their way into the books, with all the books know that bears on them."""
+
+    connection: sa.Connection
+    chart: Chart
+    transfers: Sequence[AnyTransfer]
+    accounts: dict[str, Account] = field(default_factory=dict)
+    posted: dict[str, AnyTransfer] = field(default_factory=dict)
+    resolved: set[str] = field(default_factory=set)
+    undone: dict[str, int] = field(default_factory=dict)
+    sums: dict[tuple[str, str], Sums] = field(default_factory=dict)
+    fresh: set[tuple[str, str]] = field(default_factory=set)
+    approved: Collection[str] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def entries(self) -> Iterator[Entry]:
+        """Journal entries of the transfers that are new; raises :class:`TransferRefused` at the first broken rule."""
+        self._look_up()
+        segregated: list[tuple[str, str, int]] = []
+        for transfer in self.transfers:
+            debit, credit = transfer.debit_account_id, transfer.credit_account_id
+            known = self._circumstances(transfer)
+            if rejection := judge(self.chart, transfer, known):
+                raise _refused(transfer, rejection)
+            if known.existing is not None:
+                continue
+            self.posted[transfer.transfer_id] = transfer
+            if transfer.pending_id is not None:
+                self.resolved.add(transfer.pending_id)
+            if transfer.reverses is not None:
+                self.undone[transfer.reverses] = known.reversed_before + transfer.amount
+            posted, pending = moved(transfer, known.pending)
+            unit = transfer.unit
+            self.sums[debit, unit] = add_debit(known.debit_sums, posted, pending)
+            self.sums[credit, unit] = add_credit(known.credit_sums, posted, pending)
+            self.fresh.update(((debit, unit), (credit, unit)))
+            if posted:
+                segregated += ((debit[:4], unit, posted), (credit[:4], unit, -posted))
+            yield _entry(transfer)
+        if currency := segregation_kept(segregated):
+            raise _refused_batch(self.transfers, currency)
+
+    def keep_sums(self) -> None:
+        """Bring the projections to where the batch left them."""
+        head = ledger_head(self.connection).sequence
+        rows = [(key, self.sums[key]) for key in sorted(self.fresh)]
+        money = [(account, unit, *_four(sums), head) for (account, unit), sums in rows if not self._holds(account)]
+        shares = [(account, unit, *_four(sums), head) for (account, unit), sums in rows if self._holds(account)]
+        for table, keys, values in ((schema.balance, 1, money), (schema.holding, 2, shares)):
+            if values:
+                self.connection.exec_driver_sql(_upsert(table, keys, self.connection.dialect.paramstyle), values)
+
+    def _holds(self, account_id: str) -> bool:
+        return self.accounts[account_id].currency is None
+
+    def _circumstances(self, transfer: AnyTransfer) -> Circumstances:
+        debit, credit, unit = transfer.debit_account_id, transfer.credit_account_id, transfer.unit
+        template = self.chart.templates.get(transfer.template)
+        needs_approval = transfer.template == REVERSAL or (
+            template is not None
+            and (
+                template.approval is not None
+                or (template.approval_above is not None and transfer.amount > self.limits.get(unit, AMOUNT_MAX))
+            )
+        )
+        return Circumstances(
+            self.accounts.get(debit),
+            self.accounts.get(credit),
+            self.sums.get((debit, unit), _NOTHING),
+            self.sums.get((credit, unit), _NOTHING),
+            self.posted.get(transfer.transfer_id),
+            self.posted.get(transfer.pending_id) if transfer.pending_id else None,
+            transfer.pending_id in self.resolved,
+            self.posted.get(transfer.reverses) if transfer.reverses else None,
+            self.undone.get(transfer.reverses, 0) if transfer.reverses else 0,
+            transfer.transfer_id in self.approved,
+            needs_approval,
+        )
+
+    def _look_up(self) -> None:
+        """Ask the books, once per question and batch."""
+        transfers = self.transfers
+        touched = {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers}
+        self.accounts = ledger_accounts(self.connection, self.chart, touched)
+        for table, kind in ((schema.transfer, Transfer), (schema.security_transfer, SecurityTransfer)):
+            of_kind = [t for t in transfers if isinstance(t, kind)]
+            if of_kind:
+                self._look_up_kind(table, kind, of_kind)
+
+    def _look_up_kind(
+        self, table: sa.Table, kind: type[Transfer] | type[SecurityTransfer], transfers: Sequence[AnyTransfer]
+    ) -> None:
+        column, row = table.c, sa.select(*(table.c[name] for name in _NAMES[kind]))
+        pending = {t.pending_id for t in transfers if t.pending_id is not None}
+        undone = {t.reverses for t in transfers if t.reverses is not None}
+        for batch in batches({t.transfer_id for t in transfers} | pending | undone):
+            found: Any
+            for found in self.connection.execute(row.where(column.transfer_id.in_(batch))):
+                self.posted[found[0]] = kind(*found)
+        for batch in batches(pending):
+            query = sa.select(column.pending_id).where(column.pending_id.in_(batch))
+            self.resolved.update(self.connection.execute(query).scalars())
+        for batch in batches(undone):
+            amount = sa.func.sum(column.amount_minor if kind is Transfer else column.quantity_shares)
+            query = sa.select(column.reverses, amount).where(column.reverses.in_(batch)).group_by(column.reverses)
+            self.undone.update({found[0]: int(found[1]) for found in self.connection.execute(query)})
+        self._look_up_sums(kind, {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers})
+
+    def _look_up_sums(self, kind: type, account_ids: set[str]) -> None:
+        table = schema.balance if kind is Transfer else schema.holding
+        columns = list(table.columns)[:6]
+        for batch in batches(sorted(account_ids)):
+            query = sa.select(*columns).where(table.c.ledger_account_id.in_(batch))
+            for found in self.connection.execute(query):
+                self.sums[found[0], found[1]] = Sums(*map(int, found[2:]))
 
 
-def _refused(transfer: Transfer, rejection: Rejection) -> TransferRefused:
+_NOTHING: Final = Sums()
+
+_NAMES: Final = {
+    kind: tuple(column.name for column in table.columns if column.name != "sequence")
+    for kind, table in ((Transfer, schema.transfer), (SecurityTransfer, schema.security_transfer))
+}
+for _kind, _names in _NAMES.items():
+    assert _names == tuple(_kind.__slots__), "a transfer has the columns of its table, in their order"
+
+
+def _four(sums: Sums) -> tuple[int, int, int, int]:
+    return sums.debits_posted, sums.credits_posted, sums.debits_pending, sums.credits_pending
+
+
+def _upsert(table: sa.Table, keys: int, paramstyle: str) -> str:
+    names = [column.name for column in table.columns]
+    marks = ", ".join(["?" if paramstyle == "qmark" else "%s"] * len(names))
+    kept = ", ".join(f"{name} = excluded.{name}" for name in names[2:])
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) "
+        f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET {kept}"
+    )
+
+
+def _entry(transfer: AnyTransfer) -> Entry:
+    kind = "transfer" if isinstance(transfer, Transfer) else "security_transfer"
+    return Entry(kind, transfer.transfer_id, transfer.effective_on, content_of(transfer))
+
+
+def _refused(transfer: AnyTransfer, rejection: Rejection) -> TransferRefused:
     return TransferRefused(
-        f"Transfer {transfer.transfer_id} refused, {rejection}: {transfer.amount_minor} from "
+        f"Transfer {transfer.transfer_id} refused, {rejection}: {transfer.amount} {transfer.unit} from "
         f"{transfer.debit_account_id} to {transfer.credit_account_id} effective {transfer.effective_on}. "
         f"Nothing was written; correct it and post again under a new transfer_id."
+    )
+
+
+def _refused_batch(transfers: Sequence[AnyTransfer], currency: str) -> TransferRefused:
+    first = transfers[0].transfer_id
+    return TransferRefused(
+        f"Batch of {len(transfers)} transfers from {first} on refused, "
+        f"{Rejection.client_money_must_stay_segregated}: in {currency} it would part what lies at the clients' bank "
+        f"(1010) from what is owed to clients (2010). Nothing was written; post both sides in one batch."
     )

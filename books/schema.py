@@ -88,15 +88,16 @@ def _whole(name: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, WHOLE, nullable=nullable)
 
 
-def _two_phases(table: str) -> list[sa.Column[Any]]:
-    """How a transfer stands to others: part of an event, pending or resolving a pending one, reversing, approved."""
+def _two_phases(table: str) -> list[sa.schema.SchemaItem]:
+    """How a transfer stands to others: in an event, pending or resolving one (once), reversing, approved."""
     return [
         _text("event_id", nullable=True),
         _text("phase", nullable=True),
-        _text("pending_id", sa.ForeignKey(f"{table}.transfer_id"), unique=True, nullable=True),
+        _text("pending_id", sa.ForeignKey(f"{table}.transfer_id"), nullable=True),
         _day("expires_on", nullable=True),
         _text("reverses", sa.ForeignKey(f"{table}.transfer_id"), nullable=True),
         _text("approval_id", nullable=True),
+        sa.Index(f"{table}_pending_id_key", "pending_id", unique=True),
     ]
 
 

@@ -11,9 +11,10 @@ from books.contracts import contract_entry
 from books.engine import Books, writing
 from books.frames import day_of, records
 from books.journal import Entry, LedgerHead, book, ledger_head
-from books.positions import Movement, movement_entry
+from books.positions import shares_delivered, short_opened
 from books.posting import post
-from domain.ledger import Transfer, ledger_account_id
+from books.third_parties import third_party_entry
+from domain.ledger import AnyTransfer, Transfer, ledger_account_id
 
 CAPITAL_PER_LOAN: Final = 2
 """Capital paid in per unit of money lent, so that the desk can lend as much again."""
@@ -54,7 +55,7 @@ def seed(books: Books, book_of_clients: ClientBook, *, booked_on: date, known_at
         sources = dict(zip(accounts["currency"], accounts["source"], strict=True))
         open_currencies(connection, sources, booked_on, known_at)
         book(connection, _party_entries(book_of_clients, booked_on), booked_on, known_at)
-        book(connection, _holding_entries(book_of_clients), booked_on, known_at)
+        book(connection, _third_party_entries(book_of_clients, booked_on), booked_on, known_at)
         post(connection, _opening_transfers(book_of_clients, booked_on), booked_on=booked_on, known_at=known_at)
         return ledger_head(connection)
 
@@ -83,18 +84,18 @@ def _party_entries(desk: ClientBook, booked_on: date) -> Iterator[Entry]:
         )
 
 
-def _holding_entries(desk: ClientBook) -> Iterator[Entry]:
-    opened_on = {row["account_id"]: day_of(row["opened_on"]) for row in records(desk.accounts)}
-    for row in records(desk.positions):
-        account_id, instrument_id, shares = row["account_id"], row["instrument_id"], int(row["quantity_shares"])
-        if shares:
-            movement_id = f"opening.{account_id}.{instrument_id}"
-            kind = "deposit" if shares > 0 else "sell"
-            yield movement_entry(Movement(movement_id, account_id, instrument_id, kind, shares, opened_on[account_id]))
+def _third_party_entries(desk: ClientBook, booked_on: date) -> Iterator[Entry]:
+    """The banks, custodian and lender of each currency: who holds what the books count."""
+    sources = dict(zip(desk.accounts["currency"], desk.accounts["source"], strict=True))
+    for currency, source in sorted(sources.items()):
+        for role, code in (("segregated_bank", "1010"), ("own_bank", "1110"), ("custodian", None), ("lender", None)):
+            proves = ledger_account_id(code, currency) if code else None
+            third_party_id, name = f"{role}.{currency}", f"{role.replace('_', ' ')} for {currency}"
+            yield third_party_entry(third_party_id, role, name, source, booked_on, proves)
 
 
-def _opening_transfers(desk: ClientBook, booked_on: date) -> list[Transfer]:
-    transfers = []
+def _opening_transfers(desk: ClientBook, booked_on: date) -> list[AnyTransfer]:
+    transfers: list[AnyTransfer] = []
     lent = desk.contracts.groupby("currency")["principal_minor"].sum()
     for currency, total in sorted(lent.items(), key=lambda pair: str(pair[0])):
         bank, capital = ledger_account_id("1110", str(currency)), ledger_account_id("3010", str(currency))
@@ -104,28 +105,26 @@ def _opening_transfers(desk: ClientBook, booked_on: date) -> list[Transfer]:
         )
     for row in records(desk.deposits):
         bank, money = ledger_account_id("1010", row["currency"]), ledger_account_id("2010", row["account_id"])
-        transfers.append(
-            Transfer(
-                f"deposit.{row['account_id']}",
-                "client_deposit",
-                bank,
-                money,
-                int(row["amount_minor"]),
-                row["currency"],
-                booked_on,
-            )
-        )
+        name, amount = f"deposit.{row['account_id']}", int(row["amount_minor"])
+        transfers.append(Transfer(name, "client_deposit", bank, money, amount, row["currency"], booked_on))
     for row in records(desk.contracts):
         loan, bank = ledger_account_id("1210", row["account_id"]), ledger_account_id("1110", row["currency"])
-        transfers.append(
-            Transfer(
-                f"loan.{row['contract_id']}",
-                "financed_buy_settled",
-                loan,
-                bank,
-                int(row["principal_minor"]),
-                row["currency"],
-                booked_on,
-            )
-        )
+        name, amount = f"loan.{row['contract_id']}", int(row["principal_minor"])
+        transfers.append(Transfer(name, "loan_drawn", loan, bank, amount, row["currency"], booked_on))
+    return transfers + _opening_holdings(desk)
+
+
+def _opening_holdings(desk: ClientBook) -> list[AnyTransfer]:
+    account_of = {row["account_id"]: row for row in records(desk.accounts)}
+    transfers: list[AnyTransfer] = []
+    for row in records(desk.positions):
+        account_id, instrument_id, shares = row["account_id"], row["instrument_id"], int(row["quantity_shares"])
+        name, account = f"opening.{account_id}.{instrument_id}", account_of[account_id]
+        currency, opened_on = account["currency"], day_of(account["opened_on"])
+        if shares > 0:
+            place = f"custodian.{currency}"
+            transfers.append(shares_delivered(name, account_id, place, instrument_id, shares, opened_on))
+        elif shares < 0:
+            lender = f"lender.{currency}"
+            transfers.append(short_opened(name, account_id, lender, instrument_id, -shares, opened_on))
     return transfers

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from domain.errors import RulebookNotUsable, RuleNotInForce
+from domain.ledger import AccountClass, Chart, Leg, Template
 from domain.money import PRICE_UNITS, RATE_UNITS, exponent
 
 STATUSES: Final = ("sourced", "known", "platform")
@@ -390,6 +391,50 @@ def tolerance(edition: Edition) -> Tolerance:
     return Tolerance(rule.whole("amount_minor", 0, 10**9), rule.whole("quantity_shares", 0, 10**9), edition.name)
 
 
+def chart(edition: Edition) -> Chart:
+    """The chart of accounts and the posting templates; they are read together, for each speaks of the other."""
+    accounts = _rule(edition, "chart", "chart_of_accounts")
+    classes = {code: _account_class(accounts.part(code)) for code in accounts.values if code != "form"}
+    events = _rule(edition, "templates", "posting_templates")
+    templates = {name: _template(name, events.part(name)) for name in events.values if name != "form"}
+    try:
+        return Chart(MappingProxyType(classes), MappingProxyType(templates), edition.name)
+    except AssertionError as broken:
+        _refuse(
+            edition.name, "templates", "legs between accounts of the chart that hold the same kind of thing", broken
+        )
+
+
+def _account_class(part: "_Part") -> AccountClass:
+    kind, owner = part.text("kind"), part.text("owner")
+    if kind not in ("asset", "liability", "equity", "income", "expense", "securities"):
+        _refuse(part.edition, f"{part.path}.kind", "a kind of account", kind)
+    if owner not in ("currency", "client", "third_party"):
+        _refuse(part.edition, f"{part.path}.owner", "currency, client or third_party", owner)
+    return AccountClass(part.text("title"), part.text("chinese"), kind, owner)
+
+
+def _template(name: str, part: "_Part") -> Template:
+    legs = part.part("legs")
+    said = {key: part.text(key) for key in ("settles", "approval", "approval_above") if key in part.values}
+    return Template(name, tuple(_leg(leg, legs.part(leg)) for leg in legs.values), **said)
+
+
+def _leg(name: str, part: "_Part") -> Leg:
+    phase = part.text("phase") if "phase" in part.values else None
+    if phase not in (None, "pending"):
+        _refuse(part.edition, f"{part.path}.phase", "pending, or left out", phase)
+    posts = part.text("posts") if "posts" in part.values else None
+    return Leg(
+        name,
+        part.text("debit"),
+        part.text("credit"),
+        part.text("amount"),
+        "pending" if phase else None,
+        posts,
+    )
+
+
 READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
     {
         "maintenance": maintenance_rule,
@@ -400,6 +445,8 @@ READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
         "pricing": pricing_terms,
         "freshness": freshness_limits,
         "tolerance": tolerance,
+        "chart": chart,
+        "templates": chart,
     }
 )
 """Who reads which rule of an edition; a rule without a reader would be law nobody applies."""

@@ -20,10 +20,13 @@ from assets.dbt import PROJECT_FOLDER, parsed_for_the_day, run_dbt
 from assets.lake import Lake
 from assets.partitions import FIRST_DAY
 from books.engine import create_books, open_books
+from books.journal import open_day
+from books.rules import adopt
 from domain.errors import CheckFailed, DeskNotReady
 from orchestration.definitions import build_definitions
 from orchestration.jobs import DEFAULT_CONFIG, sliced
 from orchestration.settings import Settings
+from rulebooks import all_editions
 
 INSTANCE: Final = """\
 telemetry: {enabled: false}
@@ -72,7 +75,7 @@ class Desk:
             self.build_views(day)
 
     def make_storage(self) -> None:
-        """Make folders, Dagster's storage and the books' tables."""
+        """Make folders, Dagster's storage and the books' tables; adopt what rules were added."""
         settings = self.settings
         settings.apply()
         try:
@@ -91,6 +94,7 @@ class Desk:
         assert self.instance  # Created once, before anything else opens it: eight at once would break it for good.
         with self.books() as engine:
             create_books(engine)
+            adopt(engine, all_editions(), booked_on=open_day(engine) or FIRST_DAY, known_at=now())
 
     def books(self) -> "OpenBooks":
         """Open the books for one block."""

@@ -51,6 +51,11 @@ def all_rulebooks() -> dict[str, Rulebook]:
     return {name: load_rulebook(name) for name in _names()}
 
 
+def all_editions() -> list[tuple[Edition, str]]:
+    """Every edition with its hash, as the books adopt them."""
+    return [(edition, edition_hash(edition)) for rulebook in all_rulebooks().values() for edition in rulebook.editions]
+
+
 def edition_hash(edition: Edition) -> str:
     """SHA-256 over everything in an edition that can change a number; a better source leaves it as it was."""
     binding = {

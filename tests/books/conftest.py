@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import pytest
@@ -18,6 +18,12 @@ import sqlalchemy as sa
 from books import schema
 from books.clients import open_account, open_client
 from books.engine import create_books, open_books, writing
+from books.journal import LedgerHead
+from books.positions import shares_delivered, short_opened
+from books.posting import post
+from books.rules import adopt
+from books.third_parties import enter_third_party
+from rulebooks import all_editions
 
 DAY = date(2026, 6, 16)
 KNOWN_AT = datetime(2026, 6, 16, 20, 0, tzinfo=UTC)
@@ -107,8 +113,9 @@ def books(address: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def desk(books: sa.Engine) -> sa.Engine:
-    """Books with two clients in New York (A1, A2) and one in Shanghai (A3)."""
+    """Books with two clients in New York (A1, A2) and one in Shanghai (A3), by the rules of the rulebooks."""
     with writing(books) as connection:
+        adopt(connection, all_editions(), booked_on=DAY, known_at=KNOWN_AT)
         for number, market, currency in ((1, "US", "USD"), (2, "US", "USD"), (3, "CN", "CNY")):
             same = {"source": "synthetic", "booked_on": DAY, "known_at": KNOWN_AT}
             open_client(connection, f"C{number}", f"Client {number}", **same)
@@ -122,7 +129,29 @@ def desk(books: sa.Engine) -> sa.Engine:
                 opened_on=date(2026, 1, 5),
                 **same,
             )
+        enter_third_party(connection, "CSD", "custodian", "the depository", **same)
+        enter_third_party(connection, "LENDER", "lender", "the lender of shares", **same)
     return books
+
+
+class Hold(Protocol):
+    def __call__(self, books: sa.Engine, *held: tuple[str, str, str, int, date]) -> LedgerHead: ...
+
+
+@pytest.fixture
+def hold() -> Hold:
+    """Put (transfer id, account, instrument, shares, day) into the books; negative shares are sold short."""
+
+    def deliver(books: sa.Engine, *held: tuple[str, str, str, int, date]) -> LedgerHead:
+        transfers = [
+            shares_delivered(name, account, "CSD", instrument, shares, day)
+            if shares > 0
+            else short_opened(name, account, "LENDER", instrument, -shares, day)
+            for name, account, instrument, shares, day in held
+        ]
+        return post(books, transfers, booked_on=DAY, known_at=KNOWN_AT)
+
+    return deliver
 
 
 @dataclass(frozen=True)

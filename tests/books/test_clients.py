@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from books.clients import ledger_accounts, open_account
+from books.clients import open_account
 from books.contracts import open_contract
-from books.engine import reading
 from books.journal import ledger_head
 from domain.errors import TransferRefused, UnknownCurrency
-from domain.ledger import Account
 
 ACCOUNT = {"market": "US", "currency": "USD", "rulebook": "us.finra_4210", "opened_on": date(2026, 1, 5)}
 CONTRACT = {
@@ -32,16 +30,6 @@ def test_an_account_in_an_unknown_currency_is_refused(desk: sa.Engine, when: dic
     with pytest.raises(UnknownCurrency, match="XAU"):
         open_account(desk, "A9", "C1", source="synthetic", **(ACCOUNT | {"currency": "XAU"}), **when)
     assert ledger_head(desk) == head
-
-
-def test_ledger_accounts_follow_from_currencies_and_clients(desk: sa.Engine) -> None:
-    asked = ["1010.USD", "2010.A1", "1010.JPY", "2010.USD", "1010.A1", "2010.NOBODY", "9999.USD", "nonsense"]
-    with reading(desk) as connection:
-        found = ledger_accounts(connection, asked)
-    assert found == {
-        "1010.USD": Account("1010.USD", "1010", "USD"),
-        "2010.A1": Account("2010.A1", "2010", "USD", "A1"),
-    }
 
 
 def test_a_contract_is_opened_once(desk: sa.Engine, when: dict[str, Any]) -> None:

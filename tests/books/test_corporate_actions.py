@@ -13,8 +13,10 @@ from books import schema
 from books.corporate_actions import book_dividend, book_split, split_shares
 from books.engine import reading
 from books.journal import ledger_head, verify_chain
-from books.positions import Movement, move_positions, quantities
+from books.positions import quantities
+from books.posting import post
 from domain.errors import TransferRefused
+from domain.ledger import Transfer
 
 EX_DATE = date(2026, 6, 16)
 BEFORE = date(2026, 6, 15)
@@ -22,15 +24,15 @@ ONE = "US.ONE"
 
 
 @pytest.fixture
-def held(desk: sa.Engine, when: dict[str, Any]) -> sa.Engine:
+def held(desk: sa.Engine, hold: Any) -> sa.Engine:
     """A1 is long 101 and buys 10 more on the ex-date; A2 is short 4,001."""
-    movements = [
-        Movement("m1", "A1", ONE, "deposit", 101, BEFORE),
-        Movement("m2", "A1", ONE, "buy", 10, EX_DATE),
-        Movement("m3", "A2", ONE, "sell", -4_001, BEFORE),
-        Movement("m4", "A3", "CN.TWO", "deposit", 50, BEFORE),
-    ]
-    move_positions(desk, movements, **when)
+    hold(
+        desk,
+        ("m1", "A1", ONE, 101, BEFORE),
+        ("m2", "A1", ONE, 10, EX_DATE),
+        ("m3", "A2", ONE, -4_001, BEFORE),
+        ("m4", "A3", "CN.TWO", 50, BEFORE),
+    )
     return desk
 
 
@@ -52,7 +54,8 @@ def test_a_split_multiplies_what_was_held_and_pays_fractions_in_cash(held: sa.En
     assert positions(held) == {"A1": 151 + 10, "A2": -6_001}
     assert cash(held) == [
         ("cash_in_lieu", "1010.USD", "2010.A1", 1_000),
-        ("cash_in_lieu_owed_on_short", "2010.A2", "1010.USD", 1_000),
+        # A2 has no money of its own: the desk pays, and A2 owes it.
+        ("cash_in_lieu_owed", "1320.A2", "1110.USD", 1_000),
     ]
     assert verify_chain(held) == head.sequence
 
@@ -77,10 +80,15 @@ def test_a_split_of_what_nobody_holds_is_recorded_all_the_same(held: sa.Engine, 
 
 
 def test_a_dividend_is_received_by_longs_and_owed_by_shorts(held: sa.Engine, when: dict[str, Any]) -> None:
+    deposit = Transfer("d1", "client_deposit", "1010.USD", "2010.A2", 100_000, "USD", BEFORE)
+    post(held, [deposit], **when)
     head = book_dividend(held, ONE, 3_050, ex_date=EX_DATE, **when)
-    assert cash(held) == [
-        ("dividend_received", "1010.USD", "2010.A1", 3_081),  # 101 × 0.305 is 30.805, rounded half up
-        ("dividend_owed_on_short", "2010.A2", "1010.USD", 122_031),
+    assert cash(held)[1:] == [
+        ("dividend", "1010.USD", "2010.A1", 3_081),  # 101 × 0.305 is 30.805, rounded half up
+        ("manufactured_dividend", "2010.A2", "2420.USD", 100_000),
+        ("manufactured_dividend", "2420.USD", "1010.USD", 100_000),
+        ("manufactured_dividend", "1320.A2", "2420.USD", 22_031),
+        ("manufactured_dividend", "2420.USD", "1110.USD", 22_031),
     ]
     assert book_dividend(held, ONE, 3_050, ex_date=EX_DATE, **when) == head
 

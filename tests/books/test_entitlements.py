@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from books.corporate_actions import book_dividend, book_split
 from books.entitlements import COLUMNS, entitlements
-from books.positions import Movement, move_positions
 from books.posting import post
 from domain.ledger import Transfer, ledger_account_id
 
@@ -20,16 +19,16 @@ pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def held(desk: sa.Engine, when: dict[str, Any]) -> sa.Engine:
+def held(desk: sa.Engine, hold: Any) -> sa.Engine:
     """A1 is long 101 and buys 10 more on the ex-date; A2 is short 4,001; A3 holds something else."""
-    movements = [
-        Movement("m1", "A1", ONE, "deposit", 101, BEFORE),
-        Movement("m2", "A1", ONE, "buy", 10, EX_DATE),
-        Movement("m3", "A2", ONE, "sell", -4_001, BEFORE),
-        Movement("m4", "A3", "CN.THREE", "deposit", 50, BEFORE),
-        Movement("m5", "A1", TWO, "deposit", 200, BEFORE),
-    ]
-    move_positions(desk, movements, **when)
+    hold(
+        desk,
+        ("m1", "A1", ONE, 101, BEFORE),
+        ("m2", "A1", ONE, 10, EX_DATE),
+        ("m3", "A2", ONE, -4_001, BEFORE),
+        ("m4", "A3", "CN.THREE", 50, BEFORE),
+        ("m5", "A1", TWO, 200, BEFORE),
+    )
     return desk
 
 
@@ -71,8 +70,8 @@ def test_a_dividend_gives_cash_and_leaves_shares_as_they_are(held: sa.Engine, wh
     }
 
 
-def test_a_dividend_that_rounds_to_nothing_is_still_told(held: sa.Engine, when: dict[str, Any]) -> None:
-    move_positions(held, [Movement("m9", "A2", TWO, "deposit", 1, BEFORE)], **when)
+def test_a_dividend_that_rounds_to_nothing_is_still_told(held: sa.Engine, hold: Any, when: dict[str, Any]) -> None:
+    hold(held, ("m9", "A2", TWO, 1, BEFORE))
     book_dividend(held, TWO, 10, ex_date=EX_DATE, **when)
     assert given(held)["A2", TWO, "cash_dividend"] == (1, 1, 0)
 

@@ -11,6 +11,10 @@ from books.journal import LedgerHead, LedgerTampered, ledger_head, verify_chain
 from books.posting import post
 from domain.errors import DeskError, TransferRefused
 from domain.ledger import GENESIS_HASH, Transfer
+from rulebooks import all_editions
+
+SECOND = len(all_editions()) + 10 + 2
+"""Number of the second of three deposits: after the rules, two currencies, three clients and accounts, two parties."""
 
 
 @pytest.fixture
@@ -48,20 +52,26 @@ def test_empty_books_have_a_head_too(books: sa.Engine) -> None:
 
 
 def test_an_untouched_chain_is_proven(posted: sa.Engine) -> None:
-    assert verify_chain(posted) == ledger_head(posted).sequence == 11
+    assert verify_chain(posted) == ledger_head(posted).sequence == SECOND + 1
 
 
 EDITS = {
-    "an amount": ("UPDATE transfer SET amount_minor = 999 WHERE transfer_id = 't2'", "10 .*table transfer"),
-    "a body": ("UPDATE event SET body = replace(body, '200', '999') WHERE sequence = 10", "10 .*does not follow"),
-    "a day": ("UPDATE event SET effective_on = '2026-06-01' WHERE sequence = 10", "10 .*does not follow"),
-    "a business key": ("UPDATE event SET business_key = 'transfer:t9' WHERE sequence = 10", "10 .*does not follow"),
-    "a typed row taken out": ("DELETE FROM transfer WHERE transfer_id = 't2'", "10 .*lost its row"),
-    "an event taken out": ("DELETE FROM event WHERE sequence = 10", "10 .*does not follow"),
+    "an amount": ("UPDATE transfer SET amount_minor = 999 WHERE transfer_id = 't2'", f"{SECOND} .*table transfer"),
+    "a body": (
+        f"UPDATE event SET body = replace(body, '200', '999') WHERE sequence = {SECOND}",
+        f"{SECOND} .*does not follow",
+    ),
+    "a day": (f"UPDATE event SET effective_on = '2026-06-01' WHERE sequence = {SECOND}", f"{SECOND} .*does not follow"),
+    "a business key": (
+        f"UPDATE event SET business_key = 'transfer:t9' WHERE sequence = {SECOND}",
+        f"{SECOND} .*does not follow",
+    ),
+    "a typed row taken out": ("DELETE FROM transfer WHERE transfer_id = 't2'", f"{SECOND} .*lost its row"),
+    "an event taken out": (f"DELETE FROM event WHERE sequence = {SECOND}", f"{SECOND} .*does not follow"),
     "a client's source": ("UPDATE client SET source = 'real' WHERE client_id = 'C1'", "table client"),
     "a row without an event": (
-        "INSERT INTO client (sequence, client_id, name, source) VALUES (10, 'C9', 'x', 'y')",
-        "10 .*table client",
+        f"INSERT INTO client (sequence, client_id, name, source) VALUES ({SECOND}, 'C9', 'x', 'y')",
+        f"{SECOND} .*table client",
     ),
 }
 
@@ -78,9 +88,13 @@ def test_an_edit_behind_our_back_is_found(posted: sa.Engine, edit: str) -> None:
 def test_an_end_cut_off_is_found_by_the_head_somebody_else_kept(posted: sa.Engine) -> None:
     """The chain alone cannot know; every published table carries a head, and that is the witness."""
     witness = str(ledger_head(posted))
-    assert verify_chain(posted, witness) == 11
-    meddle(posted, "DELETE FROM transfer WHERE sequence > 9", "DELETE FROM event WHERE sequence > 9")
-    assert verify_chain(posted) == 9
+    assert verify_chain(posted, witness) == SECOND + 1
+    meddle(
+        posted,
+        f"DELETE FROM transfer WHERE sequence > {SECOND - 1}",
+        f"DELETE FROM event WHERE sequence > {SECOND - 1}",
+    )
+    assert verify_chain(posted) == SECOND - 1
     with pytest.raises(LedgerTampered, match=f"do not contain the head {witness}"):
         verify_chain(posted, witness)
 
@@ -102,7 +116,7 @@ def test_every_table_is_guarded(books: sa.Engine) -> None:
     }
     with books.connect() as connection:
         guarded = set(connection.exec_driver_sql(of_store[books.dialect.name]).scalars())
-    assert guarded == set(schema.metadata.tables)
+    assert guarded == set(schema.metadata.tables) - {table.name for table in schema.MAY_CHANGE}
 
 
 def test_a_row_cannot_be_replaced_by_inserting_it_again(posted: sa.Engine) -> None:

@@ -84,13 +84,14 @@ def _create_securities() -> None:
         _day("effective_on"),
         _text("event_id", nullable=True),
         _text("phase", nullable=True),
-        _text("pending_id", "security_transfer.transfer_id", unique=True, nullable=True),
+        _text("pending_id", "security_transfer.transfer_id", nullable=True),
         _day("expires_on", nullable=True),
         _text("reverses", "security_transfer.transfer_id", nullable=True),
         _text("approval_id", nullable=True),
         sa.CheckConstraint("quantity_shares > 0", name="quantity_must_be_positive"),
         sa.CheckConstraint("debit_account_id <> credit_account_id", name="security_accounts_must_differ"),
     )
+    op.create_index("security_transfer_pending_id_key", "security_transfer", ["pending_id"], unique=True)
     op.create_index("ix_security_transfer_instrument_id", "security_transfer", ["instrument_id"])
     op.create_table(
         "balance",
@@ -231,15 +232,17 @@ def _create_people() -> None:
         _text("related_client_id", client),
         _text("kind"),
     )
-    _create(
-        "access", _text("access_id", unique=True), _text("account_id", "account.account_id"), _text("device_hash")
-    )
+    _create("access", _text("access_id", unique=True), _text("account_id", "account.account_id"), _text("device_hash"))
 
 
 def _create_screening() -> None:
     client = "client.client_id"
     _create(
-        "watchlist", _text("version", unique=True), _text("name"), _whole("entries"), _day("published_on", nullable=True)
+        "watchlist",
+        _text("version", unique=True),
+        _text("name"),
+        _whole("entries"),
+        _day("published_on", nullable=True),
     )
     _create(
         "screening",
