@@ -26,7 +26,7 @@ from domain.errors import CheckFailed, DeskNotReady
 from orchestration.definitions import build_definitions
 from orchestration.jobs import DEFAULT_CONFIG, sliced
 from orchestration.settings import Settings
-from rulebooks import all_editions
+from rulebooks import editions_of
 
 INSTANCE: Final = """\
 telemetry: {enabled: false}
@@ -94,7 +94,7 @@ class Desk:
         assert self.instance  # Created once, before anything else opens it: eight at once would break it for good.
         with self.books() as engine:
             create_books(engine)
-            adopt(engine, all_editions(), booked_on=open_day(engine) or FIRST_DAY, known_at=now())
+            adopt(engine, editions_of(), booked_on=open_day(engine) or FIRST_DAY, known_at=now())
 
     def books(self) -> "OpenBooks":
         """Open the books for one block."""

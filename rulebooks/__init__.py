@@ -51,9 +51,10 @@ def all_rulebooks() -> dict[str, Rulebook]:
     return {name: load_rulebook(name) for name in _names()}
 
 
-def all_editions() -> list[tuple[Edition, str]]:
-    """Every edition with its hash, as the books adopt them."""
-    return [(edition, edition_hash(edition)) for rulebook in all_rulebooks().values() for edition in rulebook.editions]
+def editions_of(*names: str) -> list[tuple[Edition, str]]:
+    """Every edition of the rulebooks named (of all, where none is), each with its hash, as the books adopt them."""
+    rulebooks = [load_rulebook(name) for name in names or _names()]
+    return [(edition, edition_hash(edition)) for rulebook in rulebooks for edition in rulebook.editions]
 
 
 def edition_hash(edition: Edition) -> str:

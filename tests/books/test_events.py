@@ -1,0 +1,217 @@
+"""The desk's events by their templates: whole stories, from the deposit to the fee, leave the published balances."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from books import schema
+from books.engine import reading
+from books.extract import sums_at
+from books.journal import ledger_head, verify_chain
+from books.positions import quantities
+from books.posting import client_money, post, post_event
+from domain.errors import TransferRefused
+from domain.ledger import Transfer
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+DAY = date(2026, 6, 16)
+
+
+class Story:
+    """Tells events of one Chinese client, A3, one after another, and knows what the ledger then says."""
+
+    def __init__(self, books: sa.Engine, when: dict[str, Any]) -> None:
+        self.books, self.when, self.told = books, when, 0
+
+    def __call__(self, template: str, settles: str | None = None, **amounts: int) -> str:
+        self.told += 1
+        event_id = f"{template}.{self.told}"
+        post_event(
+            self.books,
+            template,
+            event_id,
+            owners={"client": "A3", "9010": "CSD", "9120": "LENDER"},
+            amounts=amounts,
+            unit="CNY",
+            instrument_id="CN.600519",
+            effective_on=DAY,
+            settles=settles,
+            **self.when,
+        )
+        return event_id
+
+    def trial_balance(self) -> dict[str, int]:
+        with reading(self.books) as connection:
+            sums = sums_at(connection, schema.transfer, ledger_head(connection))
+        codes: dict[str, int] = {}
+        for (account_id, _), of in sums.items():
+            codes[account_id[:4]] = codes.get(account_id[:4], 0) + of.balance
+        return {code: balance for code, balance in codes.items() if balance}
+
+    def in_flight(self) -> int:
+        with reading(self.books) as connection:
+            sums = sums_at(connection, schema.transfer, ledger_head(connection))
+        return sum(of.debits_pending + of.credits_pending for of in sums.values())
+
+    def shares(self) -> list[int]:
+        with reading(self.books) as connection:
+            return [shares for _, _, shares in quantities(connection)]
+
+
+@pytest.fixture
+def tell(desk: sa.Engine, when: dict[str, Any]) -> Story:
+    return Story(desk, when)
+
+
+def expected(case: str) -> dict[str, int]:
+    told: dict[str, int] = json.loads((GOLDEN / case / "expected.json").read_text(encoding="utf-8"))[
+        "trial_balance_minor"
+    ]
+    return told
+
+
+def segregated(tell: Story) -> bool:
+    balances = tell.trial_balance()
+    return balances.get("1010", 0) + balances.get("2010", 0) == 0
+
+
+@pytest.mark.parametrize("case", ["AC-001"])
+def test_a_financed_buy_from_deposit_to_forced_sale_leaves_the_published_balances(tell: Story, case: str) -> None:
+    """AC-001, by template; client money is segregated after every event, trade date and settlement alike."""
+    tell("capital_paid_in", cash=100_000_000)
+    tell("client_deposit", cash=15_000_000)
+    buy = tell("financed_buy", cost=20_000_000, commission=6_000, shares=20_000)
+    assert tell.shares() == []
+    tell("financed_buy_settled", settles=buy, cost=20_000_000, commission=6_000, shares=20_000)
+    assert tell.shares() == [20_000]
+    tell("interest_accrued", interest=120_000)
+    tell("ecl_charged", allowance=25_000)
+    tell("dividend", cash=150_000)
+    tell("interest_collected", interest=120_000)
+    sale = tell("forced_sale", net=17_985_600, commission=5_400, stamp=9_000, shares=20_000)
+    assert segregated(tell)
+    assert tell.in_flight() == 2 * 17_985_600
+    assert client_money(tell.books, ["A3"])["A3"] == 15_000_000 - 6_000 + 150_000 - 120_000
+    tell("forced_sale_settled", settles=sale, net=17_985_600, commission=5_400, stamp=9_000, shares=20_000)
+    tell("loan_repaid", principal=20_000_000)
+    tell("ecl_released", allowance=25_000)
+    tell("custody_fee", fee=2_500)
+    assert tell.trial_balance() == expected(case)
+    assert (tell.in_flight(), tell.shares()) == (0, [])
+    assert verify_chain(tell.books) == ledger_head(tell.books).sequence
+
+
+@pytest.mark.parametrize("case", ["AC-005"])
+def test_a_short_sale_from_borrowing_to_return_leaves_the_published_balances(tell: Story, case: str) -> None:
+    """AC-005, by template: borrow, short sale, mark, manufactured dividend, fees, buy-in, return."""
+    tell("capital_paid_in", cash=50_000_000)
+    tell("client_deposit", cash=12_000_000)
+    tell("securities_borrowed", collateral=20_400_000, shares=5_000)
+    short = tell("short_sale", net=19_982_000, commission=8_000, stamp=10_000, shares=5_000)
+    tell("short_sale_settled", settles=short, net=19_982_000, commission=8_000, stamp=10_000, shares=5_000)
+    assert tell.shares() == [-5_000]
+    tell("collateral_marked_up", collateral=2_040_000)
+    tell("manufactured_dividend", paid=250_000)
+    tell("short_fee", fee=88_000)
+    tell("borrow_fee", fee=33_000)
+    buy_in = tell("buy_in", cost=21_500_000, commission=8_600, shares=5_000)
+    assert client_money(tell.books, ["A3"])["A3"] == 12_000_000 + 19_982_000 - 250_000 - 88_000 - 21_508_600
+    tell("buy_in_settled", settles=buy_in, cost=21_500_000, commission=8_600, shares=5_000)
+    tell("securities_returned", collateral=22_440_000, shares=5_000)
+    assert tell.trial_balance() == expected(case)
+    assert (tell.in_flight(), tell.shares()) == (0, [])
+    assert segregated(tell)
+
+
+def test_a_recall_takes_the_shares_back_to_the_lender(tell: Story) -> None:
+    tell("capital_paid_in", cash=1_000)
+    tell("securities_borrowed", collateral=1_000, shares=10)
+    recall = tell("recall", shares=10)
+    tell("securities_recalled", settles=recall, collateral=1_000, shares=10)
+    assert tell.trial_balance() == {"1110": 1_000, "3010": -1_000}
+
+
+def test_a_call_is_topped_up_in_cash_and_in_shares(tell: Story) -> None:
+    tell("call_topped_up", cash=500)
+    tell("call_topped_up_in_securities", shares=30)
+    assert (tell.trial_balance(), tell.shares()) == ({"1010": 500, "2010": -500}, [30])
+
+
+def test_a_rights_issue_is_paid_from_the_clients_own_money(tell: Story) -> None:
+    tell("client_deposit", cash=1_000)
+    tell("rights", cash=400, gained=20)
+    assert (tell.trial_balance(), tell.shares()) == ({"1010": 600, "2010": -600}, [20])
+
+
+def test_a_write_off_needs_two_officers(tell: Story) -> None:
+    tell("capital_paid_in", cash=1_000)
+    tell("loan_drawn", cash=900)
+    tell("ecl_charged", allowance=300)
+    with pytest.raises(TransferRefused, match="approval_must_stand"):
+        tell("write_off", allowance=300, principal=600)
+
+
+def test_a_recovery_lowers_the_loss(tell: Story) -> None:
+    tell("recovery", cash=250)
+    assert tell.trial_balance() == {"1110": 250, "5020": -250}
+
+
+def test_an_event_without_a_template_is_refused_by_name(tell: Story) -> None:
+    with pytest.raises(TransferRefused, match=r"template_must_fit_accounts: .* has no template gift"):
+        tell("gift", cash=1)
+
+
+BREAKS_SEGREGATION = {
+    "a fee that leaves the clients' bank without a client's debit": ("custody_fee", "1110.CNY", "1010.CNY"),
+    "a client's debit whose money stays at the clients' bank": ("custody_fee", "2010.A3", "4040.CNY"),
+    "a sale settled without its proceeds": ("sale_settled", "1010.CNY", "1310.CNY"),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS_SEGREGATION)
+def test_what_would_mix_client_money_with_our_own_is_refused_at_the_door(
+    desk: sa.Engine, when: dict[str, Any], case: str
+) -> None:
+    deposit = Transfer("d", "client_deposit", "1010.CNY", "2010.A3", 100, "CNY", DAY)
+    head = post(desk, [deposit], **when)
+    template, debit, credit = BREAKS_SEGREGATION[case]
+    with pytest.raises(TransferRefused, match=r"client_money_must_stay_segregated: in CNY .*Nothing was written"):
+        post(desk, [Transfer("x", template, debit, credit, 5, "CNY", DAY)], **when)
+    assert ledger_head(desk) == head
+
+
+def test_a_reversal_stands_beside_what_it_undoes(tell: Story) -> None:
+    """Without an approval it is refused; corrections are new transfers, and the original is never touched."""
+    tell("client_deposit", cash=100)
+    wrong = Transfer("r", "reversal", "2010.A3", "1010.CNY", 100, "CNY", DAY, reverses="client_deposit.1.cash")
+    with pytest.raises(TransferRefused, match="approval_must_stand"):
+        post(tell.books, [wrong], **tell.when)
+    with pytest.raises(TransferRefused, match="reversed_must_exist"):
+        post(tell.books, [replace(wrong, reverses="nothing")], **tell.when)
+
+
+def test_a_backdated_posting_says_when_it_was_known(desk: sa.Engine, when: dict[str, Any]) -> None:
+    early = Transfer("d", "client_deposit", "1010.CNY", "2010.A3", 100, "CNY", DAY - timedelta(days=30))
+    post(desk, [early], **when)
+    event = schema.event.c
+    query = sa.select(event.effective_on, event.booked_on, event.known_at).where(event.business_key == "transfer:d")
+    with reading(desk) as connection:
+        assert tuple(connection.execute(query).one()) == (DAY - timedelta(days=30), DAY, when["known_at"])
+
+
+def test_a_clock_that_goes_back_is_refused_and_one_that_differs_a_little_waits(
+    desk: sa.Engine, when: dict[str, Any]
+) -> None:
+    deposit = Transfer("d1", "client_deposit", "1010.CNY", "2010.A3", 100, "CNY", DAY)
+    back = when | {"known_at": when["known_at"] - timedelta(seconds=6)}
+    with pytest.raises(TransferRefused, match=r"clock_must_not_go_back.*set the clock of this machine right"):
+        post(desk, [deposit], **back)
+    post(desk, [deposit], **(when | {"known_at": when["known_at"] - timedelta(seconds=4)}))
+    query = sa.select(schema.event.c.known_at).where(schema.event.c.business_key == "transfer:d1")
+    with reading(desk) as connection:
+        assert connection.execute(query).scalar_one() == when["known_at"]
