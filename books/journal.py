@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from books.engine import Books, reading
 from books.schema import TABLE_OF_KIND, checkpoint, event, instant_text, metadata
-from domain.errors import DeskError, TransferRefused
+from domain.errors import LedgerTampered, TransferRefused
 from domain.ledger import GENESIS_HASH, Rejection, canonical, entry_hash
 
 ROWS_PER_STATEMENT: Final = 5_000
@@ -35,10 +35,6 @@ _STREAMED: Final = {"yield_per": ROWS_PER_STATEMENT}
 
 Value = str | int | date | None
 Item = TypeVar("Item")
-
-
-class LedgerTampered(DeskError):
-    """Books whose entries no longer follow from one another, or no longer agree with their typed rows."""
 
 
 @dataclass(frozen=True, slots=True)

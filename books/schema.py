@@ -448,6 +448,8 @@ checkpoint = _table(
     sa.Column("tree_size", WHOLE, primary_key=True, autoincrement=False),
     _day("booked_on"),
     _text("root_hash"),
+    # The roots of the whole subtrees the tree is made of: what the next day's tree grows from.
+    _text("peaks"),
     sa.Column("signed_at", Instant, nullable=False),
     _text("public_key"),
     _text("signature"),

@@ -41,6 +41,26 @@ class TransferRefused(DeskError):
     """A posting that breaks a rule of the ledger; nothing was written."""
 
 
+class LedgerTampered(DeskError):
+    """A history that is not as it was written: ``finding`` is the rule that broke, ``sequence`` the first bad entry."""
+
+    def __init__(self, message: str, finding: str = "", sequence: int | None = None) -> None:
+        super().__init__(message)
+        self.finding, self.sequence = finding, sequence
+
+
+class DayNotSealable(DeskError):
+    """A day that cannot be signed as it stands, or not any more."""
+
+
+class ProofNotPossible(DeskError):
+    """A proof asked for of something no signed day covers."""
+
+
+class ProofRefused(DeskError):
+    """A proof that does not prove what it says."""
+
+
 class MarketFolderNotUsable(DeskError):
     """A market-data folder that is missing, empty, or of no layout we read."""
 
@@ -67,3 +87,19 @@ class DeskNotReady(DeskError):
 
 class SigningKeyNotUsable(DeskError):
     """A signing key that is missing, of the wrong kind, cut short, or readable by somebody it does not belong to."""
+
+
+class NameNotUsable(DeskError):
+    """A name of which nothing can be compared, or more than can be compared in bounded time."""
+
+
+class OwnershipNotUsable(DeskError):
+    """A structure of owners that cannot be: somebody holds nothing, or an entity is held to more than all of it."""
+
+
+class RatingNotUsable(DeskError):
+    """Scores of which no risk rating can be made."""
+
+
+class IdentifierNotValid(DeskError):
+    """An ISIN, LEI, IBAN, CUSIP or SEDOL whose form or check digits are not those of its standard."""

@@ -287,6 +287,7 @@ def _create_checkpoint() -> None:
         sa.Column("tree_size", WHOLE, primary_key=True, autoincrement=False),
         _day("booked_on"),
         _text("root_hash"),
+        _text("peaks"),
         sa.Column("signed_at", Instant, nullable=False),
         _text("public_key"),
         _text("signature"),
