@@ -30,6 +30,13 @@ _COLUMNS_OF_KIND: Final = {
     for kind, table in TABLE_OF_KIND.items()
 }
 
+_LAST_ENTRY: Final = (
+    sa.select(event.c.sequence, event.c.entry_hash, event.c.booked_on, event.c.known_at)
+    .order_by(event.c.sequence.desc())
+    .limit(1)
+)
+_LAST_SEALED: Final = sa.select(sa.func.max(checkpoint.c.booked_on))
+
 _STREAMED: Final = {"yield_per": ROWS_PER_STATEMENT}
 """Read long results in pieces."""
 
@@ -86,19 +93,22 @@ def open_day(books: Books) -> date | None:
     """The earliest day something can still be booked on; None while the books are empty."""
     with reading(books) as connection:
         last: date | None = connection.execute(sa.select(sa.func.max(event.c.booked_on))).scalar_one()
-        sealed: date | None = connection.execute(sa.select(sa.func.max(checkpoint.c.booked_on))).scalar_one()
-    if last is None or sealed is None or last > sealed:
-        return last
-    return sealed + timedelta(days=1)
+        return None if last is None else _open_after(connection, last)
 
 
-def book(connection: sa.Connection, entries: Iterable[Entry], booked_on: date, known_at: datetime) -> int:
-    """Append the entries that are not in the books yet and return how many; the same key must mean the same fact."""
+def _open_after(connection: sa.Connection, last_day: date) -> date:
+    """The earliest open day, given the last one something was booked on: that one, or the day after the last seal."""
+    sealed: date | None = connection.execute(_LAST_SEALED).scalar_one()
+    return last_day if sealed is None or last_day > sealed else sealed + timedelta(days=1)
+
+
+def book(connection: sa.Connection, entries: Iterable[Entry], booked_on: date, known_at: datetime) -> LedgerHead:
+    """Append the entries that are not in the books yet; the same key must mean the same fact."""
     return append(connection, _unbooked(connection, entries), booked_on, known_at)
 
 
-def append(connection: sa.Connection, entries: Iterable[Entry], booked_on: date, known_at: datetime) -> int:
-    """Append entries known to be new: chain them, write each event and its typed row; returns how many.
+def append(connection: sa.Connection, entries: Iterable[Entry], booked_on: date, known_at: datetime) -> LedgerHead:
+    """Append entries known to be new: chain them, write each event and its typed row; returns where the books then end.
 
     An entry is known when the books know it: ``known_at``, or the moment of the entry before it where that is later by
     no more than two clocks may differ. A clock that went back further is refused.
@@ -107,7 +117,7 @@ def append(connection: sa.Connection, entries: Iterable[Entry], booked_on: date,
     for batch in batches(entries):
         pen = pen or _Pen.at_head(connection, booked_on, known_at, batch[0])
         pen.write(batch)
-    return pen.written if pen else 0
+    return pen.head if pen else ledger_head(connection)
 
 
 class _Pen:
@@ -115,13 +125,12 @@ class _Pen:
 
     def __init__(self, connection: sa.Connection, head: LedgerHead, booked_on: date, known_text: str) -> None:
         self.connection, self.booked_on, self.known_text = connection, booked_on, known_text
-        self.sequence, self.previous_hash, self.written = head.sequence, head.entry_hash, 0
+        self.head = head
 
     @classmethod
     def at_head(cls, connection: sa.Connection, booked_on: date, known_at: datetime, first: Entry) -> "_Pen":
         """Stand at the end of the books; refuses a day that is closed and a clock that went back."""
-        columns = (event.c.sequence, event.c.entry_hash, event.c.booked_on, event.c.known_at)
-        last = connection.execute(sa.select(*columns).order_by(event.c.sequence.desc()).limit(1)).one_or_none()
+        last = connection.execute(_LAST_ENTRY).one_or_none()
         if last is None:
             return cls(connection, LedgerHead(0, GENESIS_HASH), booked_on, instant_text(known_at))
         _refuse_closed_day(connection, booked_on, last.booked_on, first)
@@ -140,7 +149,7 @@ class _Pen:
         events: list[tuple[Value, ...]] = []
         rows: dict[str, list[tuple[Value, ...]]] = defaultdict(list)
         booked_on, known_text = self.booked_on.isoformat(), self.known_text
-        sequence, previous_hash = self.sequence, self.previous_hash
+        sequence, previous_hash = self.head.sequence, self.head.entry_hash
         for entry in entries:
             sequence += 1
             business_key, effective_on = entry.business_key, entry.effective_on.isoformat()
@@ -168,8 +177,7 @@ class _Pen:
         insert(self.connection, event, events)
         for kind, kind_rows in rows.items():
             insert(self.connection, TABLE_OF_KIND[kind], kind_rows)
-        self.written += len(events)
-        self.sequence, self.previous_hash = sequence, previous_hash
+        self.head = LedgerHead(sequence, previous_hash)
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Value, ...]]) -> None:
@@ -260,8 +268,8 @@ def _unbooked(connection: sa.Connection, entries: Iterable[Entry]) -> Iterator[E
 
 
 def _refuse_closed_day(connection: sa.Connection, booked_on: date, last_day: date, first: Entry) -> None:
-    open_since = open_day(connection)
-    if open_since is None or booked_on >= open_since:
+    open_since = _open_after(connection, last_day)
+    if booked_on >= open_since:
         return
     why = f"the books have moved on to {last_day}" if booked_on < last_day else f"{last_day} was sealed"
     raise refused(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from books import schema
 from books.engine import Books, reading, writing_again
-from books.journal import Entry, LedgerHead, append, batches, ledger_head, refused
+from books.journal import Entry, LedgerHead, append, batches, refused
 from books.ledger_accounts import ledger_accounts
 from books.rules import chart_on
 from domain.errors import TransferRefused
@@ -43,9 +43,9 @@ def post(books: Books, transfers: Sequence[AnyTransfer], *, booked_on: date, kno
 
     def write(connection: sa.Connection) -> LedgerHead:
         batch = Batch(connection, chart_on(connection, booked_on), transfers)
-        append(connection, batch.entries(), booked_on, known_at)
-        batch.keep_sums()
-        return ledger_head(connection)
+        head = append(connection, batch.entries(), booked_on, known_at)
+        batch.keep_sums(head)
+        return head
 
     return writing_again(books, write)
 
@@ -134,12 +134,15 @@ class Batch:
         if currency := segregation_kept(segregated):
             raise _refused_batch(self.transfers, currency)
 
-    def keep_sums(self) -> None:
+    def keep_sums(self, head: LedgerHead) -> None:
         """Bring the projections to where the batch left them."""
-        head = ledger_head(self.connection).sequence
         rows = [(key, self.sums[key]) for key in sorted(self.fresh)]
-        money = [(account, unit, *_four(sums), head) for (account, unit), sums in rows if not self._holds(account)]
-        shares = [(account, unit, *_four(sums), head) for (account, unit), sums in rows if self._holds(account)]
+        money = [
+            (account, unit, *_four(sums), head.sequence) for (account, unit), sums in rows if not self._holds(account)
+        ]
+        shares = [
+            (account, unit, *_four(sums), head.sequence) for (account, unit), sums in rows if self._holds(account)
+        ]
         for table, keys, values in ((schema.balance, 1, money), (schema.holding, 2, shares)):
             if values:
                 self.connection.exec_driver_sql(_upsert(table, keys, self.connection.dialect.paramstyle), values)
@@ -174,12 +177,13 @@ class Batch:
     def _look_up(self) -> None:
         """Ask the books, once per question and batch."""
         transfers = self.transfers
-        touched = {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers}
-        self.accounts = ledger_accounts(self.connection, self.chart, touched)
         for table, kind in ((schema.transfer, Transfer), (schema.security_transfer, SecurityTransfer)):
             of_kind = [t for t in transfers if isinstance(t, kind)]
             if of_kind:
                 self._look_up_kind(table, kind, of_kind)
+        touched = {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers}
+        if unknown := touched - self.accounts.keys():
+            self.accounts |= ledger_accounts(self.connection, self.chart, unknown)
 
     def _look_up_kind(
         self, table: sa.Table, kind: type[Transfer] | type[SecurityTransfer], transfers: Sequence[AnyTransfer]
@@ -205,8 +209,15 @@ class Batch:
         columns = list(table.columns)[:6]
         for batch in batches(sorted(account_ids)):
             query = sa.select(*columns).where(table.c.ledger_account_id.in_(batch))
-            for found in self.connection.execute(query):
-                self.sums[found[0], found[1]] = Sums(*map(int, found[2:]))
+            name: str
+            unit: str
+            for name, unit, *sums in self.connection.execute(query):
+                self.sums[name, unit] = Sums(*map(int, sums))
+                # Who has moved before is known, and need not be looked for.
+                code, _, owner = name.partition(".")
+                one = self.chart.classes[code]
+                currency = None if one.holds_securities else unit
+                self.accounts[name] = Account(name, code, one.kind, currency, owner if one.is_per_client else None)
 
 
 _NOTHING: Final = Sums()

@@ -97,7 +97,13 @@ def _two_phases(table: str) -> list[sa.schema.SchemaItem]:
         _day("expires_on", nullable=True),
         _text("reverses", sa.ForeignKey(f"{table}.transfer_id"), nullable=True),
         _text("approval_id", nullable=True),
-        sa.Index(f"{table}_pending_id_key", "pending_id", unique=True),
+        sa.Index(
+            f"{table}_pending_id_key",
+            "pending_id",
+            unique=True,
+            sqlite_where=sa.text("pending_id IS NOT NULL"),
+            postgresql_where=sa.text("pending_id IS NOT NULL"),
+        ),
     ]
 
 

@@ -69,7 +69,15 @@ def _extend_transfer() -> None:
             )
         else:
             op.add_column("transfer", _text(column, "transfer.transfer_id", nullable=True))
-    op.create_index("transfer_pending_id_key", "transfer", ["pending_id"], unique=True)
+    _create_pending_index("transfer")
+
+
+def _create_pending_index(table: str) -> None:
+    """A pending transfer is resolved once; most transfers resolve none, and need no place in the index."""
+    some = sa.text("pending_id IS NOT NULL")
+    op.create_index(
+        f"{table}_pending_id_key", table, ["pending_id"], unique=True, sqlite_where=some, postgresql_where=some
+    )
 
 
 def _create_securities() -> None:
@@ -91,7 +99,7 @@ def _create_securities() -> None:
         sa.CheckConstraint("quantity_shares > 0", name="quantity_must_be_positive"),
         sa.CheckConstraint("debit_account_id <> credit_account_id", name="security_accounts_must_differ"),
     )
-    op.create_index("security_transfer_pending_id_key", "security_transfer", ["pending_id"], unique=True)
+    _create_pending_index("security_transfer")
     op.create_index("ix_security_transfer_instrument_id", "security_transfer", ["instrument_id"])
     op.create_table(
         "balance",
