@@ -11,9 +11,12 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
+from domain.ageing import AgeBucket, AgeingSchedule, AgeingSchedules
 from domain.errors import RulebookNotUsable, RuleNotInForce
+from domain.impairment import StagingTerms
 from domain.ledger import AccountClass, Chart, Leg, Template
 from domain.money import PRICE_UNITS, RATE_UNITS, exponent
+from domain.segregation import ControlTerms, ReserveItem, ReserveTerms
 
 STATUSES: Final = ("sourced", "known", "platform")
 """How far a number may be trusted: stated by a named source, known but not looked up, or chosen by this desk."""
@@ -435,6 +438,69 @@ def _leg(name: str, part: "_Part") -> Leg:
     )
 
 
+def staging_terms(edition: Edition) -> StagingTerms:
+    """When a loan leaves a stage of credit loss."""
+    rule = _rule(edition, "impairment", "staging_terms")
+    significant = rule.whole("significant_past_due_days", 0, 365)
+    return StagingTerms(
+        significant_past_due_days=significant,
+        impaired_past_due_days=rule.whole("impaired_past_due_days", significant + 1, 3650),
+        impaired_ratio=rule.number("impaired_ratio", 0.01, 10),
+        edition=edition.name,
+    )
+
+
+def ageing_schedules(edition: Edition) -> AgeingSchedules:
+    """Buckets of age of every kind of claim."""
+    rule = _rule(edition, "ageing", "ageing_schedules")
+    schedules = {}
+    for kind in (key for key in rule.values if key != "form"):
+        buckets = tuple(
+            AgeBucket(
+                row.text("name"),
+                row.whole("up_to_days", 0, 10**6) if "up_to_days" in row.values else None,
+                row.text("told"),
+            )
+            for row in rule.rows(kind)
+        )
+        try:
+            schedules[kind] = AgeingSchedule(kind, buckets)
+        except AssertionError:
+            _refuse(
+                edition.name, f"ageing.{kind}", "buckets of rising up_to_days, the last one open", rule.values[kind]
+            )
+    return AgeingSchedules(MappingProxyType(schedules), edition.name)
+
+
+def control_terms(edition: Edition) -> ControlTerms:
+    """How much of a client's securities may be used."""
+    rule = _rule(edition, "control", "possession_or_control")
+    return ControlTerms(rule.number("pledge_ratio", 1, 10), edition.name)
+
+
+def reserve_terms(edition: Edition) -> ReserveTerms:
+    """The lines of the reserve formula, and what it takes off the debits."""
+    rule = _rule(edition, "reserve", "reserve_formula")
+    items = tuple(
+        ReserveItem(row.whole("item", 1, 99), row.text("side"), row.text("title")) for row in rule.rows("items")
+    )
+    daily_from = rule.scaled("daily_from", 10 ** exponent(edition.currency)) if "daily_from" in rule.values else None
+    try:
+        return ReserveTerms(
+            items=items,
+            alternative_reduction=rule.numbers("alternative_reduction", 0, 0.5),
+            basic_reduction=rule.number("basic_reduction", 0, 0.5),
+            basic_item=rule.whole("basic_item", 1, 99),
+            monthly_ratio=rule.number("monthly_ratio", 1, 2),
+            daily_from_minor=daily_from,
+            currency=edition.currency,
+            edition=edition.name,
+        )
+    except AssertionError:
+        expected = "items of rising number on both sides, and a reduction daily, weekly and monthly"
+        _refuse(edition.name, "reserve", expected, dict(rule.values))
+
+
 READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
     {
         "maintenance": maintenance_rule,
@@ -447,6 +513,10 @@ READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
         "tolerance": tolerance,
         "chart": chart,
         "templates": chart,
+        "impairment": staging_terms,
+        "ageing": ageing_schedules,
+        "control": control_terms,
+        "reserve": reserve_terms,
     }
 )
 """Who reads which rule of an edition; a rule without a reader would be law nobody applies."""

@@ -2,13 +2,22 @@
 
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from fractions import Fraction
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.interest import accrued_at_rates_minor, accrued_interest_minor, days_accrued, tiered_interest_minor
+from domain.interest import (
+    DayCount,
+    accrued_at_rates_minor,
+    accrued_interest_minor,
+    days_accrued,
+    interest_of_period_minor,
+    tiered_interest_minor,
+    year_fraction,
+)
 from domain.money import to_minor
 
 principals = st.integers(0, 10**15)
@@ -89,3 +98,56 @@ def test_each_part_of_a_balance_bears_the_rate_of_its_tier(golden: Any) -> None:
 def test_tiers_of_one_rate_are_no_tiers(principal: int, rate_e8: int, top: int) -> None:
     tiered = tiered_interest_minor(principal, [(top, rate_e8), (None, rate_e8)], 30, 360)
     assert tiered == accrued_interest_minor(principal, rate_e8, 30, 360)
+
+
+@pytest.mark.parametrize("golden", ["ST-006"], indirect=True)
+def test_a_period_is_a_fraction_of_a_year_by_each_day_count(golden: Any) -> None:
+    first, until = (date.fromisoformat(golden.given[key]) for key in ("start", "end"))
+    conventions: tuple[DayCount, ...] = get_args(DayCount)
+    fractions = {convention: year_fraction(first, until, convention) for convention in conventions}
+    assert fractions == {convention: Fraction(golden.expected[convention]) for convention in conventions}
+    principal, rate_e8 = 100 * golden.given["face"], round(golden.given["rate"] * 10**8)
+    interest = interest_of_period_minor(principal, rate_e8, fractions["act/360"])
+    assert interest == to_minor(golden.expected["interest_act360"], "USD")
+
+
+@pytest.mark.parametrize(
+    ("first", "until", "days"),
+    [
+        ("2026-01-30", "2026-03-31", 60),
+        ("2026-01-31", "2026-03-31", 60),
+        ("2026-01-29", "2026-03-31", 62),
+        ("2026-01-31", "2026-02-28", 28),
+        ("2026-02-28", "2026-03-31", 30),
+        ("2026-02-28", "2027-02-28", 360),
+        ("2024-02-29", "2025-02-28", 360),
+        ("2024-02-28", "2025-02-28", 360),
+        ("2024-02-28", "2024-02-29", 1),
+        ("2026-12-31", "2027-01-01", 1),
+        ("2026-05-31", "2026-05-31", 0),
+    ],
+)
+def test_a_month_has_thirty_days_by_the_american_count(first: str, until: str, days: int) -> None:
+    fraction = year_fraction(date.fromisoformat(first), date.fromisoformat(until), "30/360 US")
+    assert fraction == Fraction(days, 360)
+
+
+@given(st.dates(date(1998, 1, 1), date(2035, 12, 31)), st.integers(1, 60))
+def test_whole_months_from_a_middle_day_are_twelfths_of_a_year(first: date, months: int) -> None:
+    first = first.replace(day=min(first.day, 27))
+    until = date(first.year + (first.month - 1 + months) // 12, (first.month - 1 + months) % 12 + 1, first.day)
+    assert year_fraction(first, until, "30/360 US") == Fraction(months, 12)
+
+
+@given(principals, rates, st.integers(0, 4_000), st.sampled_from([360, 365]))
+def test_interest_of_a_period_is_interest_of_its_days(principal: int, rate_e8: int, days: int, basis: int) -> None:
+    first, until = date(2026, 3, 2), date(2026, 3, 2) + timedelta(days=days)
+    years = year_fraction(first, until, "act/360" if basis == 360 else "act/365")
+    expected = accrued_interest_minor(principal, rate_e8, days, basis)
+    assert interest_of_period_minor(principal, rate_e8, years) == expected
+
+
+def test_no_day_count_runs_backwards() -> None:
+    for convention in get_args(DayCount):
+        with pytest.raises(AssertionError, match="backwards"):
+            year_fraction(date(2026, 3, 2), date(2026, 3, 1), convention)

@@ -38,13 +38,17 @@ NAMES = [
     "cn.eligible_securities",
     "cn.sse_margin_trading",
     "cn.sse_short_selling",
+    "house.ageing",
     "house.calls",
     "house.freshness",
+    "house.impairment",
+    "house.ledger",
     "house.margin",
     "house.pricing",
     "house.reconciliation",
     "us.finra_4210",
     "us.regulation_t",
+    "us.rule_15c3_3",
 ]
 
 
@@ -156,7 +160,7 @@ def test_the_house_only_tightens(positions: list[tuple[int, int, str, float]]) -
 
 @pytest.mark.parametrize("name", ["us.finra_9999", "finra_4210", "us/finra_4210", "../secrets", "us.FINRA_4210", ""])
 def test_an_unknown_rulebook_is_answered_with_the_known_ones(name: str) -> None:
-    with pytest.raises(RulebookNotUsable, match=r"one of cn\.eligible_securities, .*us\.regulation_t, but got"):
+    with pytest.raises(RulebookNotUsable, match=r"one of cn\.eligible_securities, .*us\.regulation_t.*, but got"):
         load_rulebook(name)
 
 
