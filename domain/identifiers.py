@@ -36,8 +36,9 @@ _LENGTH_MAX: Final = 64
 def is_identifier(kind: Kind, text: str) -> bool:
     """Whether ``text`` is an identifier of this kind, blanks and case aside: its form, its country, its check digits.
 
-    Check digits find most slips of the pen, not all: every digit mistaken for another; for the two digits of an LEI or
-    IBAN also every letter mistaken for another letter, and neighbours exchanged. They do not say that it was issued.
+    Check digits find most slips of the pen, not all: every digit mistaken for another; in an LEI or IBAN also every
+    letter mistaken for another, and neighbours exchanged, two digits or two letters. They miss about one in a hundred
+    digits taken for letters. They do not say that the identifier was ever issued.
     """
     written = _canonical(text)
     return _FORMS[kind].fullmatch(written) is not None and bool(_STANDARDS[kind].is_valid(written))

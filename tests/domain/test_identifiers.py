@@ -102,6 +102,13 @@ def test_one_digit_mistaken_for_another_never_passes(entered: tuple[Kind, str], 
     assert not is_identifier(kind, text[:at] + other + text[at + 1 :])
 
 
+def test_an_lei_with_1b_and_b1_exchanged_goes_unseen() -> None:
+    body = "5493001BJTIIGC8Y1R"
+    digits = check_digits("LEI", body)
+    assert is_identifier("LEI", body + digits)
+    assert is_identifier("LEI", body.replace("1B", "B1") + digits)
+
+
 def test_an_isin_with_09_and_90_exchanged_goes_unseen() -> None:
     body = "US009000000"
     digit = check_digits("ISIN", body)
