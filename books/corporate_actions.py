@@ -13,19 +13,11 @@ from books.ledger_accounts import currency_of_clients
 from books.positions import lender_of, place_of, quantities
 from books.posting import client_money, post
 from books.rules import chart_on
+from domain.corporate_actions import cash_in_lieu_minor, whole_shares
 from domain.ledger import AnyTransfer, Rejection, expand
-from domain.money import PRICE_UNITS, exponent, half_up
 
 SPLIT_DENOMINATOR_MAX: Final = 10_000
 """Splits are announced as ratios of small whole numbers; a float is read as the nearest of those."""
-
-
-def split_shares(quantity_shares: int, ratio: Fraction) -> tuple[int, Fraction]:
-    """Whole shares after a split, and the fraction of a share left over, both with the sign of the position."""
-    sign = -1 if quantity_shares < 0 else 1
-    exact = abs(quantity_shares) * ratio
-    whole = exact.numerator // exact.denominator
-    return sign * whole, sign * (exact - whole)
 
 
 def book_split(
@@ -56,7 +48,7 @@ def book_split(
         payer = _Payer(connection, instrument_id, [holder[0] for holder in holders], ex_date, booked_on)
         transfers: list[AnyTransfer] = []
         for account_id, _, held in holders:
-            after, fraction = split_shares(held, ratio)
+            after, fraction = whole_shares(held, ratio)
             name = f"{action_id}.{account_id}"
             transfers += payer.shares(name, account_id, held, after - held)
             transfers += payer.cash(f"cash_in_lieu.{name}", "cash_in_lieu", account_id, fraction, price_e4)
@@ -108,7 +100,7 @@ class _Payer:
 
     def cash(self, event_id: str, template: str, account_id: str, shares: Fraction, price_e4: int) -> list[AnyTransfer]:
         """Cash paid for shares, or owed on shares sold short; the desk advances what the client cannot pay."""
-        amount = _cash_minor(shares, price_e4, self.currency_of[account_id])
+        amount = cash_in_lieu_minor(shares, price_e4, self.currency_of[account_id])
         if amount >= 0:
             return self._event(template, event_id, account_id, {"cash": amount})
         paid = min(-amount, max(0, self.money.get(account_id, 0)))
@@ -127,10 +119,6 @@ class _Payer:
             instrument_id=self.instrument_id,
             effective_on=self.ex_date,
         )
-
-
-def _cash_minor(shares: Fraction, price_e4: int, currency: str) -> int:
-    return half_up(shares.numerator * price_e4 * 10 ** exponent(currency), shares.denominator * PRICE_UNITS)
 
 
 def _is_booked(connection: sa.Connection, action_id: str, terms: str) -> bool:

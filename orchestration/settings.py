@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,9 @@ class Settings:
     market_folder: Path
     dagster_port: int
     mlflow_port: int
+    signing_key: Path
+    master_key_file: Path
+    master_key: str | None = field(default=None, repr=False)
 
     @property
     def lake(self) -> Path:
@@ -112,6 +115,9 @@ def load_settings(home: Path | None = None, market_folder: Path | None = None, *
         market_folder=market.resolve(),
         dagster_port=_port("LOMBARD_DAGSTER_PORT", os.environ.get("LOMBARD_DAGSTER_PORT") or "3000"),
         mlflow_port=_port("LOMBARD_MLFLOW_PORT", os.environ.get("LOMBARD_MLFLOW_PORT") or "5000"),
+        signing_key=Path(os.environ.get("LOMBARD_SIGNING_KEY") or home / "keys" / "signing.pem"),
+        master_key_file=Path(os.environ.get("LOMBARD_MASTER_KEY_FILE") or home / "keys" / "master.key"),
+        master_key=os.environ.get("LOMBARD_MASTER_KEY") or None,
     )
 
 

@@ -1,16 +1,13 @@
 """Splits and dividends reach every holder once, fractions are paid in cash, and shorts owe what longs receive."""
 
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
 
 from books import schema
-from books.corporate_actions import book_dividend, book_split, split_shares
+from books.corporate_actions import book_dividend, book_split
 from books.engine import reading
 from books.journal import ledger_head, verify_chain
 from books.positions import quantities
@@ -97,11 +94,3 @@ def test_a_dividend_is_received_by_longs_and_owed_by_shorts(held: sa.Engine, whe
 def test_a_split_needs_a_ratio_and_a_price(held: sa.Engine, when: dict[str, Any], ratio: float, price_e4: int) -> None:
     with pytest.raises(TransferRefused, match="ratio_and_price_must_be_positive"):
         book_split(held, ONE, ratio, price_e4=price_e4, ex_date=EX_DATE, **when)
-
-
-@given(st.integers(-(10**9), 10**9), st.fractions(min_value=Fraction(1, 100), max_value=100, max_denominator=100))
-def test_no_part_of_a_share_is_lost_in_a_split(shares: int, ratio: Fraction) -> None:
-    whole, fraction = split_shares(shares, ratio)
-    assert whole + fraction == shares * ratio
-    assert abs(fraction) < 1
-    assert fraction == 0 or (fraction > 0) == (shares > 0)

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def settings(tmp_path: Path) -> Settings:
             probe.bind(("127.0.0.1", 0))
         ports = one.getsockname()[1], other.getsockname()[1]
     (tmp_path / "home").mkdir()
-    return Settings(tmp_path / "home", "sqlite:///none", tmp_path / "landing", *ports)
+    keys = (tmp_path / "signing.pem", tmp_path / "master.key")
+    return Settings(tmp_path / "home", "sqlite:///none", tmp_path / "landing", *ports, *keys)
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +83,7 @@ def test_nothing_is_started_while_a_port_is_occupied(
     started: list[Service] = []
     monkeypatch.setattr(up, "_start", lambda service, _: started.append(service))
     taken = listener.getsockname()[1]
-    occupied = Settings(settings.home, settings.books_url, settings.market_folder, settings.dagster_port, taken)
+    occupied = replace(settings, mlflow_port=taken)
     with pytest.raises(DeskNotReady, match="Nothing was started"):
         run_until_stopped(occupied, lambda _: None)
     assert started == []
