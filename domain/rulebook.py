@@ -8,10 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from domain.ageing import AgeBucket, AgeingSchedule, AgeingSchedules
+from domain.clients.rules import (
+    AlertLines,
+    CaseTerms,
+    CreditAccountTerms,
+    CreditEntry,
+    FilingTerms,
+    LargeValueLines,
+    OwnershipLines,
+    RetentionRegime,
+    RetentionTerms,
+    RiskRatingTerms,
+    ScreeningLines,
+    StructuringLines,
+    SuitabilityTerms,
+)
 from domain.errors import RulebookNotUsable, RuleNotInForce
 from domain.impairment import StagingTerms
 from domain.ledger import AccountClass, Chart, Leg, Template
@@ -501,6 +517,145 @@ def reserve_terms(edition: Edition) -> ReserveTerms:
         _refuse(edition.name, "reserve", expected, dict(rule.values))
 
 
+def screening_lines(edition: Edition) -> ScreeningLines:
+    """Scores from which a likeness to a listed name is a hit."""
+    rule = _rule(edition, "screening", "screening_lines")
+    lines = {key: rule.number(key, 1, 100) for key in ("strong", "review", "corroborated")}
+    if list(lines.values()) != sorted(lines.values(), reverse=True):
+        _refuse(edition.name, "screening", "lines falling from strong to corroborated", lines)
+    return ScreeningLines(lines["strong"], lines["review"], lines["corroborated"], edition.name)
+
+
+def ownership_lines(edition: Edition) -> OwnershipLines:
+    """Shares from which an owner is a beneficial owner, and blocked owners block."""
+    rule = _rule(edition, "ownership", "ownership_lines")
+    return OwnershipLines(rule.fraction("beneficial_ratio"), rule.fraction("blocked_ratio"), edition.name)
+
+
+def risk_rating_terms(edition: Edition) -> RiskRatingTerms:
+    """How the factors of a client's risk weigh, and where its bands begin."""
+    rule = _rule(edition, "risk_rating", "risk_rating_terms")
+    weights, bands, years = rule.part("weights"), rule.part("bands"), rule.part("review_years")
+    try:
+        return RiskRatingTerms(
+            MappingProxyType({factor: weights.fraction(factor) for factor in weights.values}),
+            MappingProxyType({band: bands.fraction(band, 5) for band in bands.values}),
+            MappingProxyType({band: years.whole(band, 1, 10) for band in years.values}),
+            edition.name,
+        )
+    except AssertionError:
+        expected = "weights that sum to 1, bands rising from 0 with high among them, and an interval for each"
+        _refuse(edition.name, "risk_rating", expected, dict(rule.values))
+
+
+def credit_account_terms(edition: Edition) -> CreditAccountTerms:
+    """What each market asks of a client before it may have a credit account."""
+    rule = _rule(edition, "credit_account", "credit_account_terms")
+    entry = rule.part("entry")
+    return CreditAccountTerms(
+        MappingProxyType({market: _credit_entry(entry.part(market)) for market in entry.values}), edition.name
+    )
+
+
+def _credit_entry(part: "_Part") -> CreditEntry:
+    currency = part.text("currency")
+    return CreditEntry(
+        currency,
+        part.scaled("assets_min", 10 ** exponent(currency)),
+        part.whole("average_days", 1, 366),
+        part.whole("history_months", 0, 120),
+    )
+
+
+def suitability_terms(edition: Edition) -> SuitabilityTerms:
+    """The least suitability level for margin trading."""
+    rule = _rule(edition, "suitability", "suitability_terms")
+    return SuitabilityTerms(rule.whole("credit_level_min", 1, 5), edition.name)
+
+
+def alert_lines(edition: Edition) -> AlertLines:
+    """When a pattern of movements is an alert."""
+    rule = _rule(edition, "alerts", "alert_lines")
+    currencies = rule.part("structuring")
+    return AlertLines(
+        structuring=MappingProxyType(
+            {currency: _structuring_lines(currency, currencies.part(currency)) for currency in currencies.values}
+        ),
+        structuring_hours=rule.whole("structuring_hours", 1, 720),
+        structuring_count_min=rule.whole("structuring_count_min", 2, 100),
+        velocity_hours=rule.whole("velocity_hours", 1, 720),
+        velocity_out_ratio=rule.fraction("velocity_out_ratio"),
+        velocity_traded_ratio=rule.fraction("velocity_traded_ratio"),
+        burst_multiple=rule.whole("burst_multiple", 1, 100),
+        burst_days=rule.whole("burst_days", 1, 366),
+        burst_active_days_min=rule.whole("burst_active_days_min", 1, rule.whole("burst_days", 1, 366)),
+        dormant_days=rule.whole("dormant_days", 1, 3660),
+        device_accounts_min=rule.whole("device_accounts_min", 2, 100),
+        device_days=rule.whole("device_days", 1, 366),
+        edition=edition.name,
+    )
+
+
+def _structuring_lines(currency: str, part: "_Part") -> StructuringLines:
+    units = 10 ** exponent(currency)
+    floor, limit = part.scaled("floor", units), part.scaled("limit", units)
+    if not 0 < floor < limit:
+        _refuse(part.edition, part.path, "a floor above nothing and below the limit", dict(part.values))
+    return StructuringLines(floor, limit)
+
+
+def filing_terms(edition: Edition) -> FilingTerms:
+    """How long the desk has to file each report."""
+    rule = _rule(edition, "filings", "filing_terms")
+    suspicious = rule.whole("suspicious_days", 1, 366)
+    return FilingTerms(
+        suspicious,
+        rule.whole("suspicious_days_without_suspect", suspicious, 366),
+        rule.scaled("suspicious_from", 10 ** exponent(edition.currency)),
+        rule.whole("cash_days", 1, 366),
+        rule.whole("china_working_days", 1, 60),
+        rule.whole("continuing_review_days", 1, 366),
+        edition.name,
+    )
+
+
+def large_value_lines(edition: Edition) -> LargeValueLines:
+    """From which amount each kind of movement is reported."""
+    rule = _rule(edition, "large_value", "large_value_lines")
+    kinds = {kind: rule.part(kind) for kind in rule.values if kind != "form"}
+    lines = {
+        kind: MappingProxyType({currency: part.scaled(currency, 10 ** exponent(currency)) for currency in part.values})
+        for kind, part in kinds.items()
+    }
+    return LargeValueLines(MappingProxyType(lines), edition.name)
+
+
+def case_terms(edition: Edition) -> CaseTerms:
+    """How long each step of a case may take, and who may read what was reported."""
+    rule = _rule(edition, "cases", "case_terms")
+    readers = rule.part("report_readers")
+    return CaseTerms(
+        rule.whole("triage_hours", 1, 720),
+        rule.whole("due_diligence_days", 1, 90),
+        frozenset(role for role in readers.values if readers.flag(role)),
+        edition.name,
+    )
+
+
+def retention_terms(edition: Edition) -> RetentionTerms:
+    """How long each regime keeps a record."""
+    rule = _rule(edition, "retention", "retention_terms")
+    regimes = {regime: _retention_regime(rule.part(regime)) for regime in rule.values if regime != "form"}
+    return RetentionTerms(MappingProxyType(regimes), edition.name)
+
+
+def _retention_regime(part: "_Part") -> RetentionRegime:
+    counts_from = part.text("counts_from")
+    if counts_from not in ("record", "relationship_end"):
+        _refuse(part.edition, f"{part.path}.counts_from", "record or relationship_end", counts_from)
+    return RetentionRegime(part.whole("years", 1, 100), counts_from)
+
+
 READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
     {
         "maintenance": maintenance_rule,
@@ -517,6 +672,16 @@ READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
         "ageing": ageing_schedules,
         "control": control_terms,
         "reserve": reserve_terms,
+        "screening": screening_lines,
+        "ownership": ownership_lines,
+        "risk_rating": risk_rating_terms,
+        "credit_account": credit_account_terms,
+        "suitability": suitability_terms,
+        "alerts": alert_lines,
+        "filings": filing_terms,
+        "large_value": large_value_lines,
+        "cases": case_terms,
+        "retention": retention_terms,
     }
 )
 """Who reads which rule of an edition; a rule without a reader would be law nobody applies."""
@@ -595,6 +760,10 @@ class _Part:
         if value != value.to_integral_value():
             _refuse(self.edition, self._at(key), f"a multiple of 1/{units}", self.values[key])
         return int(value)
+
+    def fraction(self, key: str, high: float = 1) -> Fraction:
+        """Read a decimal exactly, so that a quarter is a quarter and not a float beside it."""
+        return Fraction(Decimal(repr(self.number(key, 0, high))))
 
     def numbers(self, key: str, low: float, high: float) -> Mapping[str, float]:
         part = self.part(key)
