@@ -125,6 +125,24 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "account_id": TEXT, "instrument_id": TEXT, "kind": TEXT, "quantity_before_shares": COUNT,
         "quantity_after_shares": COUNT, "cash_minor": COUNT, "currency": TEXT, "business_key": TEXT, **CIRCUMSTANCES,
     },
+    "calc_ledger__control": {
+        "account_id": TEXT, "currency": TEXT, "long_value_minor": COUNT, "net_debit_minor": COUNT,
+        "pledgeable_minor": COUNT, "to_segregate_minor": COUNT, "rulebook_edition": TEXT, "ledger_head": TEXT,
+        **CIRCUMSTANCES,
+    },
+    "calc_ledger__locked_shares": {
+        "account_id": TEXT, "instrument_id": TEXT, "quantity_shares": COUNT, "locked_shares": COUNT, "price_e4": COUNT,
+        "rulebook_edition": TEXT, "ledger_head": TEXT, **CIRCUMSTANCES,
+    },
+    "calc_ledger__reserve_lines": {
+        "item": COUNT, "side": TEXT, "title": TEXT, "amount_minor": COUNT, "currency": TEXT, "rulebook_edition": TEXT,
+        "ledger_head": TEXT, **CIRCUMSTANCES,
+    },
+    "calc_ledger__reserve": {
+        "currency": TEXT, "method": TEXT, "frequency": TEXT, "credits_minor": COUNT, "debits_minor": COUNT,
+        "reduction_minor": COUNT, "required_minor": COUNT, "on_deposit_minor": COUNT, "movement_minor": COUNT,
+        "rulebook_edition": TEXT, "ledger_head": TEXT, **CIRCUMSTANCES,
+    },
     "calc_pricing__loan_rates": {
         "contract_id": TEXT, "account_id": TEXT, "currency": TEXT, "principal_minor": COUNT, "risk_free_e8": COUNT,
         "funding_premium_e8": COUNT, "expected_loss_premium_e8": COUNT, "rate_e8": COUNT, "pd_ratio": RATIO,

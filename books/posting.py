@@ -209,9 +209,9 @@ class Batch:
         columns = list(table.columns)[:6]
         for batch in batches(sorted(account_ids)):
             query = sa.select(*columns).where(table.c.ledger_account_id.in_(batch))
-            name: str
-            unit: str
-            for name, unit, *sums in self.connection.execute(query):
+            row: Any
+            for row in self.connection.execute(query):
+                name, unit, *sums = row
                 self.sums[name, unit] = Sums(*map(int, sums))
                 # Who has moved before is known, and need not be looked for.
                 code, _, owner = name.partition(".")

@@ -24,6 +24,7 @@ from assets import (  # noqa: E402  The warnings these decorators give are silen
     published,
     reconciliation,
     risk,
+    segregation,
 )
 from checks import collateral as collateral_checks  # noqa: E402
 from checks import forecasting as forecasting_checks  # noqa: E402
@@ -39,7 +40,7 @@ from orchestration.schedules import ALL_SCHEDULES  # noqa: E402
 from orchestration.sensors import alert_sensor, on_price_batch  # noqa: E402
 
 ASSET_MODULES = [
-    market, ledger, dbt, forecasting, collateral, margin, risk, pricing, reconciliation, published,
+    market, ledger, dbt, forecasting, collateral, margin, risk, pricing, reconciliation, segregation, published,
 ]  # fmt: skip
 CHECK_MODULES = [
     ledger_checks, collateral_checks, margin_checks, pricing_checks, reconciliation_checks, market_checks,

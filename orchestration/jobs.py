@@ -13,8 +13,15 @@ SLICED = ["calc_margin__requirements", "calc_risk__slices", "published"]
 
 _BOOKS = [
     "calc_ledger__entitlements", "raw_books__accounts", "raw_books__contracts", "raw_books__positions",
-    "raw_books__ledger_accounts", "raw_books__transfers", "raw_books__balances",
+    "raw_books__ledger_accounts", "raw_books__transfers", "raw_books__security_transfers", "raw_books__balances",
+    "raw_books__holdings", "raw_books__third_parties",
 ]  # fmt: skip
+_SEGREGATION = [
+    "calc_ledger__control",
+    "calc_ledger__locked_shares",
+    "calc_ledger__reserve_lines",
+    "calc_ledger__reserve",
+]
 _REFERENCE = ["raw_market__instruments", "raw_market__corporate_actions", "raw_market__rates"]
 _BEFORE_CALC = dg.AssetSelection.tag("lombard/dbt", "before_calc")
 _AFTER_CALC = dg.AssetSelection.tag("lombard/dbt", "after_calc")
@@ -89,7 +96,7 @@ end_of_day = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "raw_market__daily_bars", *_BOOKS[1:], "calc_margin__calls", "calc_pricing__loan_rates",
         "calc_pricing__accruals", "raw_custodian__positions", "raw_bank__movements", "calc_reconciliation__breaks",
-        "calc_forecasting__drift", *SLICED,
+        "calc_forecasting__drift", *_SEGREGATION, *SLICED,
     )
     | _BEFORE_CALC
     | _AFTER_CALC
