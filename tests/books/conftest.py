@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +21,11 @@ from books.positions import shares_delivered, short_opened
 from books.posting import post
 from books.rules import adopt
 from books.third_parties import enter_third_party
+from orchestration.postgresql import POSTGRESQL_BIN, has_postgresql, serve_postgresql
 from rulebooks import editions_of
 
 DAY = date(2026, 6, 16)
 KNOWN_AT = datetime(2026, 6, 16, 20, 0, tzinfo=UTC)
-POSTGRESQL_BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
 
 
 @pytest.fixture(scope="session")
@@ -43,45 +41,20 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Address of books in a PostgreSQL server of our own, on a free port."""
-    if not (POSTGRESQL_BIN / "initdb").exists():
+    if not has_postgresql():
         reason = f"needs PostgreSQL in {POSTGRESQL_BIN}, which is not here"
         if os.environ.get("LOMBARD_REQUIRE_SERVICES") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="lombard-postgresql-"))
     try:
-        yield from _serve(folder)
+        with serve_postgresql(folder, is_durable=False) as address:
+            engine = open_books(address)
+            create_books(engine)
+            engine.dispose()
+            yield address
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _serve(folder: Path) -> Iterator[str]:
-    # PostgreSQL refuses to run as root.
-    as_somebody = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if as_somebody:
-        shutil.chown(folder, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = str(folder / "data")
-
-    def command(name: str, *arguments: str) -> None:
-        full = [*as_somebody, str(POSTGRESQL_BIN / name), "-D", data, *arguments]
-        with (folder.parent / f"{folder.name}.log").open("ab") as log:
-            subprocess.run(full, cwd="/", check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    command("initdb", "--data-checksums", "--auth=trust", "--username=desk", "--encoding=UTF8", "--no-sync")
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
-    command("pg_ctl", "start", "-w", "-l", str(folder / "server.log"), "-o", options)
-    try:
-        address = f"postgresql+psycopg://desk@127.0.0.1:{port}/postgres"
-        engine = open_books(address)
-        create_books(engine)
-        engine.dispose()
-        yield address
-    finally:
-        command("pg_ctl", "stop", "-w", "-m", "immediate")
-        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
 
 
 def _empty(address: str) -> None:
