@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ LINE = [State.draft, State.submitted, State.id_verified, State.screened, State.r
 DAY = date(2026, 6, 17)
 
 
-def step(to_state: State, **changes: str) -> Step:
+def step(to_state: State, **changes: Any) -> Step:
     return replace(Step("C1", to_state, "officer.li", "documents seen", HASH), **changes)
 
 

@@ -142,7 +142,7 @@ def test_shares_are_those_of_every_path_walked_by_hand(holdings: list[Holding]) 
 @given(layers(), st.integers(1, 5), st.fractions(Fraction(1, 100), Fraction(1)))
 def test_persons_never_own_more_than_all_even_in_loops(holdings: list[Holding], back: int, share: Fraction) -> None:
     """The client itself holds a share of one of its owners, as far as there is room."""
-    room = 1 - sum(one.share for one in holdings if one.owned == f"E{back}")
+    room = 1 - sum((one.share for one in holdings if one.owned == f"E{back}"), Fraction(0))
     looped = [*holdings, holding("E0", f"E{back}", min(share, room))] if room else holdings
     found = beneficial_owners("E0", looped, frozenset({"P0", "P1", "P2"}), QUARTER)
     assert sum(found.shares.values()) <= 1
