@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -92,16 +92,29 @@ def judge(challenger: float, baseline: float, rematch: tuple[float, float] | Non
     return Verdict(True, f"qlike {challenger:.6f} beats the best baseline's {baseline:.6f}")
 
 
+def approval_subject(model_name: str, version: str | int) -> str:
+    """What an approval of a promotion is about: ``forecasting.volatility_5d@3``."""
+    return f"{model_name}@{version}"
+
+
 class Registry:
     """MLflow, reached at ``tracking_uri``; artifacts of new experiments go below ``artifacts``.
 
-    ``address`` is where people read it; only links are made of it.
+    ``address`` is where people read it; only links are made of it. ``is_approved`` is asked about every promotion, by
+    the model's version and the hash of its manifest: a promotion two officers have not signed has no effect.
     """
 
-    def __init__(self, tracking_uri: str, artifacts: Path, address: str = "http://127.0.0.1:5000") -> None:
+    def __init__(
+        self,
+        tracking_uri: str,
+        artifacts: Path,
+        address: str = "http://127.0.0.1:5000",
+        is_approved: Callable[[str, str], bool] = lambda subject, manifest_sha256: True,
+    ) -> None:
         self.tracking_uri = tracking_uri
         self.artifacts = artifacts
         self.address = address
+        self.is_approved = is_approved
         self._opened: Any = None
 
     def log_fit(self, fit: Fit) -> Logged:
@@ -138,13 +151,15 @@ class Registry:
     def champion(self, model_name: str, before: date) -> Champion | None:
         """Return the promoted version that knew most, yet nothing of ``before`` or later; None where there is none.
 
-        For today that is the version under the alias ``champion``. For a past day it is the one that could have been
-        in force then: a forecast made again must not use a model that had seen its answer.
+        For today that is the version under the alias ``champion``, or the one before it while that is not approved. For
+        a past day it is the one that could have been in force then: a forecast made again must not use a model that
+        had seen its answer.
         """
         promoted = [
             version
-            for version in self._versions(model_name)
-            if version.tags.get("is_promoted") == "true" and version.tags["data_until"] < before.isoformat()
+            for version in self.promoted(model_name)
+            if version.tags["data_until"] < before.isoformat()
+            and self.is_approved(approval_subject(model_name, version.version), version.tags["manifest_sha256"])
         ]
         if not promoted:
             return None
@@ -157,6 +172,10 @@ class Registry:
             run_id=version.run_id,
             files=self._verified(version),
         )
+
+    def promoted(self, model_name: str) -> list[Any]:
+        """Versions that won their place, approved or not: what officers are asked to sign."""
+        return [version for version in self._versions(model_name) if version.tags.get("is_promoted") == "true"]
 
     def link(self, logged: Logged) -> str:
         """Return the run's page."""

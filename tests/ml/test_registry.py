@@ -154,3 +154,19 @@ def test_nothing_is_pickled(registry: Registry) -> None:
     assert {path.suffix for path in kept} == {".json", ".txt"}
     for path in kept:
         path.read_bytes().decode("ascii")
+
+
+def test_a_promotion_nobody_signed_has_no_effect(registry: Registry) -> None:
+    """The version before it stands until two officers have signed for the new one."""
+    for day in (15, 16):
+        registry.promote(registry.log_fit(fit(day)), WINS)
+    first, second = sorted(registry.promoted(NAME), key=lambda version: int(version.version))
+    signed = {(f"{NAME}@1", first.tags["manifest_sha256"])}
+    registry.is_approved = lambda *asked: asked in signed
+    champion = registry.champion(NAME, before=date(2026, 6, 17))
+    assert champion is not None and champion.version == "1"
+    signed.add((f"{NAME}@2", second.tags["manifest_sha256"]))
+    champion = registry.champion(NAME, before=date(2026, 6, 17))
+    assert champion is not None and champion.version == "2"
+    signed.clear()
+    assert registry.champion(NAME, before=date(2026, 6, 17)) is None
