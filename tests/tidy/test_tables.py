@@ -11,7 +11,7 @@ import yaml
 from assets.schemas import TABLES
 
 COUNTS = {
-    "line", "sequence", "observations", "accounts", "accounts_in_call", "scenarios", "days", "basis_days",
+    "line", "item", "sequence", "observations", "accounts", "accounts_in_call", "scenarios", "days", "basis_days",
     "internal_value", "external_value", "difference",
 }  # fmt: skip
 """Whole numbers without a unit: they count things, or their unit depends on the row's subject."""
