@@ -89,6 +89,26 @@ class SigningKeyNotUsable(DeskError):
     """A signing key that is missing, of the wrong kind, cut short, or readable by somebody it does not belong to."""
 
 
+class ApprovalRefused(DeskError):
+    """A request for four eyes, or a decision on one, that breaks a rule; nothing was written."""
+
+
+class StepRefused(DeskError):
+    """A step of a client or of a case that breaks a rule; nothing was written."""
+
+
+class MasterKeyNotUsable(DeskError):
+    """A master key that is missing, cut short, readable by others, or not the one that something was sealed under."""
+
+
+class PersonalDataNotUsable(DeskError):
+    """Personal data that cannot be sealed, or sealed data that cannot be opened; the message never says what it is."""
+
+
+class ErasureRefused(DeskError):
+    """Personal data that must still be kept; nothing was destroyed."""
+
+
 class NameNotUsable(DeskError):
     """A name of which nothing can be compared, or more than can be compared in bounded time."""
 

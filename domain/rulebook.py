@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from domain.ageing import AgeBucket, AgeingSchedule, AgeingSchedules
+from domain.approvals import Action, ApprovalTerms, Duty
 from domain.clients.rules import (
     AlertLines,
     CaseTerms,
@@ -656,6 +657,42 @@ def _retention_regime(part: "_Part") -> RetentionRegime:
     return RetentionRegime(part.whole("years", 1, 100), counts_from)
 
 
+def approval_terms(edition: Edition) -> ApprovalTerms:
+    """Who may ask for and allow each action, and what is large."""
+    rule = _rule(edition, "approvals", "approval_terms")
+    duties, amounts, parameters = rule.part("actions"), rule.part("large_withdrawal"), rule.part("parameters")
+    if duties.values.keys() != set(Action):
+        _refuse(edition.name, "approvals.actions", f"all of {', '.join(Action)}", ", ".join(duties.values))
+    actions = {word: parameters.text(word) for word in parameters.values}
+    for word, action in actions.items():
+        if action not in Action.__members__:
+            _refuse(edition.name, f"{parameters.path}.{word}", f"one of {', '.join(Action)}", action)
+    return ApprovalTerms(
+        MappingProxyType({action: _duty(duties.part(action)) for action in Action}),
+        MappingProxyType({currency: _amount(amounts, currency) for currency in amounts.values}),
+        MappingProxyType({word: Action(action) for word, action in actions.items()}),
+        rule.fraction("large_change_ratio"),
+        edition.name,
+    )
+
+
+def _duty(part: "_Part") -> Duty:
+    named = {side: part.part(side) for side in ("makers", "checkers")}
+    makers, checkers = (
+        frozenset(role for role in roles.values if roles.flag(role)) for roles in (named["makers"], named["checkers"])
+    )
+    if not makers or not checkers:
+        _refuse(part.edition, part.path, "at least one role that may ask and one that may allow", dict(part.values))
+    return Duty(makers, checkers)
+
+
+def _amount(part: "_Part", currency: str) -> int:
+    minor = part.scaled(currency, 10 ** exponent(currency))
+    if minor <= 0:
+        _refuse(part.edition, f"{part.path}.{currency}", "an amount above nothing", part.values[currency])
+    return minor
+
+
 READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
     {
         "maintenance": maintenance_rule,
@@ -682,6 +719,7 @@ READERS: Final[Mapping[str, Callable[[Edition], object]]] = MappingProxyType(
         "large_value": large_value_lines,
         "cases": case_terms,
         "retention": retention_terms,
+        "approvals": approval_terms,
     }
 )
 """Who reads which rule of an edition; a rule without a reader would be law nobody applies."""

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,13 +14,16 @@ import pytest
 import sqlalchemy as sa
 
 from books import schema
+from books.approvals import decide, enter_officer_key, request_approval
 from books.clients import open_account, open_client
 from books.engine import create_books, open_books, writing
 from books.journal import LedgerHead
 from books.positions import shares_delivered, short_opened
 from books.posting import post
 from books.rules import adopt
+from books.signatures import SigningKey, new_key, public_text
 from books.third_parties import enter_third_party
+from domain.approvals import content_hash
 from orchestration.postgresql import POSTGRESQL_BIN, has_postgresql, serve_postgresql
 from rulebooks import editions_of
 
@@ -142,6 +145,46 @@ class SmallDesk:
 def when() -> dict[str, Any]:
     """The day everything is booked on, and the moment it becomes known."""
     return {"booked_on": DAY, "known_at": KNOWN_AT}
+
+
+@dataclass(frozen=True)
+class Officers:
+    """Officers by their names, each with a key the books know."""
+
+    keys: dict[str, SigningKey]
+
+    def approve(
+        self, books: sa.Engine, action: str, subject: str, content: Mapping[str, object], makers: str = "", **more: str
+    ) -> str:
+        """Have two officers sign for something, and return the approval's id."""
+        maker, _, checker = (makers or _USUAL[action]).partition(" ")
+        approval_id = more.get("approval_id", f"{action}.{subject}.{content_hash(content)[:8]}")
+        request_approval(
+            books, action, subject, content, f"please: {action} of {subject}", self.keys[maker],
+            approval_id=approval_id, booked_on=DAY, known_at=KNOWN_AT,
+        )  # fmt: skip
+        decide(books, approval_id, "approved", "seen the file", self.keys[checker], booked_on=DAY, known_at=KNOWN_AT)
+        return approval_id
+
+
+_ROLES = {"lin": "finance", "wu": "head", "ma": "compliance", "qian": "mlro", "zhao": "risk", "sun": "operations"}
+_USUAL = {
+    "write_off": "lin wu", "large_withdrawal": "sun wu", "reversal": "sun wu", "freeze": "ma qian",
+    "unfreeze": "ma qian", "limit": "zhao wu", "parameter_change": "zhao wu", "rule_override": "zhao wu",
+}  # fmt: skip
+
+
+@pytest.fixture
+def officers(desk: sa.Engine) -> Officers:
+    """Six officers of the desk, whose rulebooks are adopted; every role belongs to one of them."""
+    keys = {name: new_key() for name in _ROLES}
+    with writing(desk) as connection:
+        adopt(connection, editions_of(), booked_on=DAY, known_at=KNOWN_AT)
+        for name, role in _ROLES.items():
+            enter_officer_key(
+                connection, name, role, public_text(keys[name]), source="test", booked_on=DAY, known_at=KNOWN_AT
+            )
+    return Officers(keys)
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ NAMES = [
     "cn.sse_short_selling",
     "house.ageing",
     "house.aml",
+    "house.approvals",
     "house.calls",
     "house.clients",
     "house.freshness",
