@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from books import schema
+from books.approvals import approval_terms_on, approved_transfers
 from books.engine import Books, reading, writing_again
 from books.journal import Entry, LedgerHead, append, batches, refused
 from books.ledger_accounts import ledger_accounts
@@ -42,7 +43,7 @@ def post(books: Books, transfers: Sequence[AnyTransfer], *, booked_on: date, kno
     """
 
     def write(connection: sa.Connection) -> LedgerHead:
-        batch = Batch(connection, chart_on(connection, booked_on), transfers)
+        batch = Batch(connection, chart_on(connection, booked_on), transfers, booked_on)
         head = append(connection, batch.entries(), booked_on, known_at)
         batch.keep_sums(head)
         return head
@@ -98,6 +99,7 @@ class Batch:
     connection: sa.Connection
     chart: Chart
     transfers: Sequence[AnyTransfer]
+    booked_on: date
     accounts: dict[str, Account] = field(default_factory=dict)
     posted: dict[str, AnyTransfer] = field(default_factory=dict)
     resolved: set[str] = field(default_factory=set)
@@ -181,6 +183,9 @@ class Batch:
             of_kind = [t for t in transfers if isinstance(t, kind)]
             if of_kind:
                 self._look_up_kind(table, kind, of_kind)
+        self.approved = approved_transfers(self.connection, transfers, self.chart)
+        if any(t.template in self.chart.limited for t in transfers):
+            self.limits = approval_terms_on(self.connection, self.booked_on).large_withdrawal_minor
         touched = {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers}
         if unknown := touched - self.accounts.keys():
             self.accounts |= ledger_accounts(self.connection, self.chart, unknown)

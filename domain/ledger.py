@@ -131,9 +131,10 @@ class Chart:
                 assert len({self.classes[code].holds_securities for code in codes}) == 1, f"{template.name}.{leg.name}"
                 assert leg.posts is None or template.settles is not None, f"{template.name}.{leg.name}"
 
-    def leg_names(self, template: str) -> tuple[str, ...]:
-        """The legs of an event, in the order they are judged."""
-        return tuple(leg.name for leg in self.templates[template].legs)
+    @property
+    def limited(self) -> frozenset[str]:
+        """Templates that need an approval above an amount."""
+        return frozenset(name for name, template in self.templates.items() if template.approval_above is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def books(address: str) -> Iterator[sa.Engine]:
 def desk(books: sa.Engine) -> sa.Engine:
     """Books with two clients in New York (A1, A2) and one in Shanghai (A3), by the rules of the rulebooks."""
     with writing(books) as connection:
-        adopt(connection, editions_of("house.ledger"), booked_on=DAY, known_at=KNOWN_AT)
+        adopt(connection, editions_of("house.ledger", "house.approvals"), booked_on=DAY, known_at=KNOWN_AT)
         for number, market, currency in ((1, "US", "USD"), (2, "US", "USD"), (3, "CN", "CNY")):
             same = {"source": "synthetic", "booked_on": DAY, "known_at": KNOWN_AT}
             open_client(connection, f"C{number}", f"Client {number}", **same)

@@ -10,13 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from books import schema
+from books.approvals import event_content, transfer_content
 from books.engine import reading
 from books.extract import sums_at
 from books.journal import ledger_head, verify_chain
 from books.positions import quantities
 from books.posting import client_money, post, post_event
+from books.rules import chart_on
 from domain.errors import TransferRefused
-from domain.ledger import Transfer
+from domain.ledger import Transfer, expand
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DAY = date(2026, 6, 16)
@@ -215,3 +217,49 @@ def test_a_clock_that_goes_back_is_refused_and_one_that_differs_a_little_waits(
     query = sa.select(schema.event.c.known_at).where(schema.event.c.business_key == "transfer:d1")
     with reading(desk) as connection:
         assert connection.execute(query).scalar_one() == when["known_at"]
+
+
+def approved(tell: Story, officers: Any, action: str, transfer: Transfer) -> Transfer:
+    """The transfer once two officers have signed for it; the approval is not part of what they sign."""
+    approval_id = officers.approve(tell.books, action, transfer.transfer_id, transfer_content(transfer))
+    return replace(transfer, approval_id=approval_id)
+
+
+def test_a_large_withdrawal_leaves_once_two_officers_have_signed_for_it(tell: Story, officers: Any) -> None:
+    """One million yuan is not large, one fen more is (house.approvals)."""
+    tell("client_deposit", cash=500_000_000)
+    small = Transfer("w1", "client_withdrawal", "2010.A3", "1010.CNY", 100_000_000, "CNY", DAY)
+    large = replace(small, transfer_id="w2", amount_minor=100_000_001)
+    post(tell.books, [small], **tell.when)
+    with pytest.raises(TransferRefused, match="w2 refused, approval_must_stand"):
+        post(tell.books, [large], **tell.when)
+    signed = approved(tell, officers, "large_withdrawal", large)
+    with pytest.raises(TransferRefused, match="w2 refused, approval_must_stand"):
+        post(tell.books, [replace(signed, amount_minor=100_000_002)], **tell.when)
+    post(tell.books, [signed], **tell.when)
+    assert client_money(tell.books, ["A3"]) == {"A3": 299_999_999}
+
+
+def test_a_write_off_stands_once_two_officers_have_signed_for_the_whole_event(tell: Story, officers: Any) -> None:
+    tell("capital_paid_in", cash=1_000)
+    tell("loan_drawn", cash=900)
+    tell("ecl_charged", allowance=300)
+    with reading(tell.books) as connection:
+        chart = chart_on(connection, DAY)
+    legs = expand(
+        chart, "write_off", "loss.1", owners={"client": "A3"}, amounts={"allowance": 300, "principal": 600}, unit="CNY",
+        effective_on=DAY,
+    )  # fmt: skip
+    approval_id = officers.approve(tell.books, "write_off", "loss.1", event_content(legs))
+    post(tell.books, [replace(leg, approval_id=approval_id) for leg in legs], **tell.when)
+    assert tell.trial_balance() == {"1110": 100, "3010": -1_000, "5020": 900}
+
+
+def test_a_reversal_two_officers_have_signed_for_undoes_what_it_names(tell: Story, officers: Any) -> None:
+    tell("client_deposit", cash=100)
+    wrong = Transfer("r", "reversal", "2010.A3", "1010.CNY", 100, "CNY", DAY, reverses="client_deposit.1.cash")
+    post(tell.books, [approved(tell, officers, "reversal", wrong)], **tell.when)
+    assert tell.trial_balance() == {}
+    with reading(tell.books) as connection:
+        posted = connection.execute(sa.select(schema.transfer.c.transfer_id)).scalars().all()
+    assert posted == ["client_deposit.1.cash", "r"]

@@ -19,7 +19,7 @@ from books.rules import adopt, chart_on
 from books.seeding import seed
 from domain.errors import TransferRefused
 from domain.ledger import Transfer
-from rulebooks import editions_of, load_rulebook
+from rulebooks import editions_of
 
 MAY_BE_UNSAID = {
     "account_id", "ledger_account_id", "event_id", "phase", "pending_id", "expires_on", "reverses", "approval_id",
@@ -31,7 +31,7 @@ NOW = datetime(2026, 6, 18, 3, 0, tzinfo=UTC)
 
 @pytest.fixture
 def seeded(books: sa.Engine, small_desk: Any, when: dict[str, Any]) -> sa.Engine:
-    adopt(books, editions_of("house.ledger"), **when)
+    adopt(books, editions_of("house.ledger", "house.approvals"), **when)
     seed(books, small_desk, **when)
     return books
 
@@ -77,7 +77,7 @@ def test_seeding_the_same_desk_again_changes_nothing(seeded: sa.Engine, small_de
     assert (
         verify_chain(seeded)
         == head.sequence
-        == len(load_rulebook("house.ledger").editions) + 2 + 6 + 6 + 6 + 8 + 12 + 2 + 6 + 6
+        == len(editions_of("house.ledger", "house.approvals")) + 2 + 6 + 6 + 6 + 8 + 12 + 2 + 6 + 6
     )
 
 

@@ -117,7 +117,7 @@ def test_books_of_the_first_edition_go_on_where_they_stood(old: sa.Engine) -> No
     assert client_money(old, ["A1"]) == {"A1": 1_000}
 
     tomorrow = {"booked_on": DAY + timedelta(days=1), "known_at": datetime(2026, 6, 16, 20, tzinfo=UTC)}
-    adopt(old, editions_of("house.ledger"), **tomorrow)
+    adopt(old, editions_of("house.ledger", "house.approvals"), **tomorrow)
     paid = Transfer("t3", "client_withdrawal", "2010.A1", "1010.USD", 400, "USD", tomorrow["booked_on"])
     sold = shares_delivered("s1", "A1", UNNAMED, "US.X", -60, tomorrow["booked_on"])
     post(old, [paid, sold], **tomorrow)

@@ -17,9 +17,9 @@ from books.journal import ledger_head, verify_chain
 from books.posting import post
 from domain.errors import TransferRefused
 from domain.ledger import Rejection, Transfer
-from rulebooks import load_rulebook
+from rulebooks import editions_of
 
-SET_UP = len(load_rulebook("house.ledger").editions) + 10
+SET_UP = len(editions_of("house.ledger", "house.approvals")) + 10
 """Entries of a desk before anything is posted: the rules, two currencies, three clients and accounts, two parties."""
 
 REPOSITORY = Path(__file__).parents[2]
