@@ -102,7 +102,7 @@ def request_approval(
     books: Books,
     action: Action | str,
     subject: str,
-    content: Mapping[str, object],
+    content: Mapping[str, object] | str,
     summary: str,
     maker_key: SigningKey,
     *,
@@ -112,10 +112,12 @@ def request_approval(
 ) -> str:
     """Ask for an approval of exactly ``content``, in the name of whoever holds ``maker_key``; returns its id.
 
-    ``summary`` says in words what is asked for; both officers sign it too.
+    ``content`` is what is to happen, field by field, or the SHA-256 of a file that says it. ``summary`` says in words
+    what is asked for; both officers sign it too.
     """
     maker_key_id = key_id(public_text(maker_key))
-    request = Request(approval_id, str(action), subject, content_hash(content), summary, maker_key_id)
+    digest = content if isinstance(content, str) else content_hash(content)
+    request = Request(approval_id, str(action), subject, digest, summary, maker_key_id)
     signature = sign(maker_key, request_message(request))
     with writing(books) as connection:
         maker = _keys(connection, [maker_key_id]).get(maker_key_id)
@@ -190,6 +192,16 @@ def standing_approval(
         return False
     found = approvals(connection, [approval_id]).get(approval_id)
     return found is not None and _is_for(found, action, subject, hash_of_content) and stands(connection, found)
+
+
+def is_approved(connection: sa.Connection, action: str, subject: str, hash_of_content: str) -> bool:
+    """Whether some approval of exactly this stands, for whoever keeps no id of one."""
+    column = schema.approval_request.c
+    query = sa.select(column.approval_id).where(
+        column.action == str(action), column.subject == subject, column.content_hash == hash_of_content
+    )
+    found = approvals(connection, connection.execute(query).scalars().all())
+    return any(stands(connection, one) for one in found.values())
 
 
 def stands(connection: sa.Connection, found: Approval) -> bool:
