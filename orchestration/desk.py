@@ -7,22 +7,22 @@ import contextlib
 import io
 import json
 import logging
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
-from sqlalchemy import Engine
 
 from assets.dbt import PROJECT_FOLDER, parsed_for_the_day, run_dbt
 from assets.lake import Lake
 from assets.partitions import FIRST_DAY
-from books.engine import create_books, open_books
+from books.engine import create_books
 from books.journal import open_day
 from books.rules import adopt
 from domain.errors import CheckFailed, DeskNotReady
+from orchestration.books import OpenBooks, now
 from orchestration.definitions import build_definitions
 from orchestration.jobs import DEFAULT_CONFIG, sliced
 from orchestration.settings import Settings
@@ -96,7 +96,7 @@ class Desk:
             create_books(engine)
             adopt(engine, editions_of(), booked_on=open_day(engine) or FIRST_DAY, known_at=now())
 
-    def books(self) -> "OpenBooks":
+    def books(self) -> OpenBooks:
         """Open the books for one block."""
         return OpenBooks(self.settings.books_url)
 
@@ -144,20 +144,6 @@ class Desk:
         return self.run("intraday_revaluation", day, sliced(batch, raw_market__prices={"batch": batch}))
 
 
-class OpenBooks:
-    """The engine of the books for the length of a ``with`` block."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def __enter__(self) -> Engine:
-        self._engine = open_books(self.url)
-        return self._engine
-
-    def __exit__(self, *_: object) -> None:
-        self._engine.dispose()
-
-
 def _write_if_changed(path: Path, text: str) -> None:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         staged = path.with_suffix(".staged")
@@ -169,8 +155,3 @@ def quieten() -> None:
     """Keep Dagster's event log in its storage and off the terminal."""
     for name in ("dagster", "dagster.builtin", "dagster.code_server", "alembic", "mlflow", "great_expectations"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def now() -> datetime:
-    """The moment, with its zone."""
-    return datetime.now(UTC)

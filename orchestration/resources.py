@@ -8,10 +8,27 @@ from assets.lake import Lake
 from assets.published import Published
 from assets.reconciliation import Landing
 from assets.reports import Reports
-from books.engine import open_books
+from books.approvals import is_approved
+from books.engine import open_books, reading
 from feeds.folders import open_market_folder
 from orchestration.settings import Settings
 from rulebooks import load_rulebook
+
+
+def build_registry(settings: Settings) -> Any:
+    """The model registry of a desk, which asks the desk's books whether a promotion was approved."""
+    # Only a run that needs a model waits for the tool that keeps them.
+    from ml.registry import Registry
+
+    def is_promotion_approved(subject: str, manifest_sha256: str) -> bool:
+        engine = open_books(settings.books_url)
+        try:
+            with reading(engine) as connection:
+                return is_approved(connection, "model_promotion", subject, manifest_sha256)
+        finally:
+            engine.dispose()
+
+    return Registry(settings.mlflow_store, settings.mlflow_artifacts, is_approved=is_promotion_approved)
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
@@ -34,9 +51,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
     @dg.resource
     def registry(_: dg.InitResourceContext) -> Any:
-        from ml.registry import Registry
-
-        return Registry(settings.mlflow_store, settings.mlflow_artifacts)
+        return build_registry(settings)
 
     return {
         "lake": Lake(settings.lake, settings.warehouse),
