@@ -88,6 +88,11 @@ def _whole(name: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, WHOLE, nullable=nullable)
 
 
+def _by(table: str, *columns: str) -> sa.Index:
+    """What a table is looked up by, oldest first."""
+    return sa.Index(f"ix_{table}_{columns[0]}", *columns, "sequence")
+
+
 def _two_phases(table: str) -> list[sa.schema.SchemaItem]:
     """How a transfer stands to others: in an event, pending or resolving one (once), reversing, approved."""
     return [
@@ -133,6 +138,7 @@ account = _table(
     _text("rulebook"),
     sa.Column("opened_on", Day, nullable=False),
     _text("source"),
+    _by("account", "client_id"),
 )
 
 contract = _table(
@@ -275,6 +281,7 @@ parameter = _table(
     _text("value"),
     _day("effective_on"),
     _text("approval_id", nullable=True),
+    _by("parameter", "subject", "name"),
 )
 
 officer_key = _table(
@@ -324,6 +331,8 @@ client_detail = _table(
     _text("field"),
     _text("sealed"),
     _text("blind_index", nullable=True),
+    _by("client_detail", "client_id"),
+    _by("client_detail", "blind_index"),
 )
 
 data_key = _table(
@@ -343,6 +352,7 @@ client_evidence = _table(
     _text("evidence_hash"),
     _text("recorded_by"),
     _day("valid_until", nullable=True),
+    _by("client_evidence", "client_id"),
 )
 
 client_transition = _table(
@@ -356,6 +366,7 @@ client_transition = _table(
     _text("reason"),
     _text("evidence_hash"),
     _text("approval_id", nullable=True),
+    _by("client_transition", "client_id"),
 )
 
 client_rating = _table(
@@ -368,6 +379,7 @@ client_rating = _table(
     _text("explanation"),
     _text("edition"),
     _day("review_on"),
+    _by("client_rating", "client_id"),
 )
 
 ownership = _table(
@@ -416,6 +428,7 @@ screening = _table(
     _whole("score_e4"),
     _text("disposition"),
     _text("explanation"),
+    _by("screening", "client_id"),
 )
 
 screening_decision = _table(
@@ -447,6 +460,7 @@ aml_case_step = _table(
     _text("actor"),
     _text("rationale"),
     _day("due_on", nullable=True),
+    _by("aml_case_step", "case_id"),
 )
 
 checkpoint = _table(

@@ -1,12 +1,15 @@
 """Opening the books with a whole desk at once: clients, accounts, loans, deposits and holdings in one transaction."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final, Protocol
 
 import pandas as pd
+import sqlalchemy as sa
 
-from books.clients import account_entry, client_entry, open_currencies
+from books.client_states import applied_entries
+from books.clients import account_entry, client_entries, open_currencies
 from books.contracts import contract_entry
 from books.engine import Books, writing
 from books.frames import day_of, records
@@ -14,7 +17,11 @@ from books.journal import Entry, LedgerHead, book, ledger_head
 from books.positions import shares_delivered, short_opened
 from books.posting import post
 from books.third_parties import third_party_entry
+from books.vault import Vault
 from domain.ledger import AnyTransfer, Transfer, ledger_account_id
+
+_INVENTED: Final = "an application made up with its client; nothing was submitted, checked or decided"
+_NO_EVIDENCE: Final = hashlib.sha256(_INVENTED.encode()).hexdigest()
 
 CAPITAL_PER_LOAN: Final = 2
 """Capital paid in per unit of money lent, so that the desk can lend as much again."""
@@ -44,9 +51,10 @@ class ClientBook(Protocol):
         """Columns account_id, amount_minor, currency."""
 
 
-def seed(books: Books, book_of_clients: ClientBook, *, booked_on: date, known_at: datetime) -> LedgerHead:
+def seed(books: Books, book_of_clients: ClientBook, *, vault: Vault, booked_on: date, known_at: datetime) -> LedgerHead:
     """Enter the whole book and the transfers that open it; seeding the same book again changes nothing.
 
+    Every client's application runs from draft to active, and each of its steps says that it is invented.
     Capital is paid in, deposits are received, and every contract's loan is drawn, all booked and effective on
     ``booked_on``. Holdings count from the day their account was opened.
     """
@@ -54,15 +62,22 @@ def seed(books: Books, book_of_clients: ClientBook, *, booked_on: date, known_at
         accounts = book_of_clients.accounts
         sources = dict(zip(accounts["currency"], accounts["source"], strict=True))
         open_currencies(connection, sources, booked_on, known_at)
-        book(connection, _party_entries(book_of_clients, booked_on), booked_on, known_at)
+        book(connection, _client_entries(connection, vault, book_of_clients, booked_on), booked_on, known_at)
+        book(connection, _party_entries(book_of_clients), booked_on, known_at)
         book(connection, _third_party_entries(book_of_clients, booked_on), booked_on, known_at)
         post(connection, _opening_transfers(book_of_clients, booked_on), booked_on=booked_on, known_at=known_at)
         return ledger_head(connection)
 
 
-def _party_entries(desk: ClientBook, booked_on: date) -> Iterator[Entry]:
-    for row in records(desk.clients):
-        yield client_entry(row["client_id"], row["name"], row["source"], booked_on)
+def _client_entries(connection: sa.Connection, vault: Vault, desk: ClientBook, booked_on: date) -> Iterator[Entry]:
+    clients = [(row["client_id"], row["name"], row["source"]) for row in records(desk.clients)]
+    yield from client_entries(connection, vault, clients, booked_on)
+    for source in sorted({source for _, _, source in clients}):
+        of_source = [client_id for client_id, _, of in clients if of == source]
+        yield from applied_entries(of_source, source, _INVENTED, _NO_EVIDENCE, booked_on)
+
+
+def _party_entries(desk: ClientBook) -> Iterator[Entry]:
     for row in records(desk.accounts):
         yield account_entry(
             row["account_id"],

@@ -21,8 +21,11 @@ from domain.ledger import Transfer, ledger_account_id
 from feeds.calendars import MARKETS, is_session
 from feeds.folders import MarketFolder, open_market_folder
 from feeds.synthetic import DeskPlan, plan_clients, plan_deposits, write_exchange, write_statements
+from ml.forecasting.volatility import MODEL_NAME
 from orchestration.desk import Desk, now
+from orchestration.officers import approve_promotions
 from orchestration.settings import Settings
+from orchestration.vaults import made_vault
 
 HISTORY_SESSIONS = 350
 """Sessions before the day that forecasts and scenarios are drawn from, where the folder has them."""
@@ -78,6 +81,7 @@ def run_day(desk: Desk, plan: DeskPlan, console: Console) -> Stages:
         seed_books(desk, market, plan, booked_on=sessions[-1])
     with stages.stage("train", "Training and validating the volatility forecast, registering it in MLflow"):
         desk.run("train_models", sessions[-1])
+        approve_promotions(desk, MODEL_NAME)
     run_business_day(desk, market, plan, stages)
     return stages
 
@@ -151,7 +155,7 @@ def seed_books(desk: Desk, market: MarketFolder, plan: DeskPlan, booked_on: date
     tradable = instruments[instruments["instrument_id"].isin(alive["instrument_id"])]
     book = plan_clients(tradable, pd.DataFrame(alive[["instrument_id", "price_close_e4"]]), plan)
     with desk.books() as engine:
-        seed(engine, book, booked_on=booked_on, known_at=now())
+        seed(engine, book, vault=made_vault(desk.settings), booked_on=booked_on, known_at=now())
 
 
 def pay_in(desk: Desk, plan: DeskPlan) -> None:

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from assets.lake import Lake
 from assets.ledger import BOOK_TABLES, calc_ledger__entitlements, raw_books
-from books.clients import open_account, open_client
+from books.clients import open_account, take_over_client
 from books.engine import create_books, open_books, writing
 from books.positions import Movement, move_positions
+from books.vault import Vault
 from domain.errors import UnpricedPosition
 
 DAY, BEFORE = date(2026, 6, 17), date(2026, 6, 16)
@@ -22,14 +23,14 @@ ACTIONS, CLOSES = "raw_market__corporate_actions", "calc_market__previous_closes
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[sa.Engine]:
+def books(tmp_path: Path, vault: Vault) -> Iterator[sa.Engine]:
     """A1 holds 101 shares of US.X since the day before."""
     engine = open_books(f"sqlite:///{tmp_path / 'books.db'}")
     create_books(engine)
     with writing(engine) as connection:
         same = {"source": "synthetic", "booked_on": BEFORE, "known_at": KNOWN_AT}
         where = {"market": "US", "currency": "USD", "rulebook": "us.finra_4210", "opened_on": date(2026, 1, 5)}
-        open_client(connection, "C1", "Client 1", **same)
+        take_over_client(connection, "C1", "Client 1", vault=vault, reason="a test", evidence_hash="0" * 64, **same)
         open_account(connection, "A1", "C1", **where, **same)
         held = [Movement("m1", "A1", "US.X", "deposit", 101, BEFORE)]
         move_positions(connection, held, booked_on=BEFORE, known_at=KNOWN_AT)

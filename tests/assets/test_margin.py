@@ -17,8 +17,9 @@ from assets.lake import Lake
 from assets.margin import accounts_valued, calc_margin__calls, calc_margin__requirements
 from assets.partitions import Slice
 from books import schema
-from books.clients import open_account, open_client
+from books.clients import open_account, take_over_client
 from books.engine import create_books, open_books, reading, writing
+from books.vault import Vault
 from domain.errors import NoPrices
 from domain.rulebook import ChargePerPosition, maintenance_rule
 from rulebooks import load_rulebook
@@ -149,13 +150,13 @@ def test_a_slice_nobody_delivered_is_refused_and_says_what_to_do(desk: Lake) -> 
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[sa.Engine]:
+def books(tmp_path: Path, vault: Vault) -> Iterator[sa.Engine]:
     """Books with the four accounts of the desk."""
     engine = open_books(f"sqlite:///{tmp_path / 'books.db'}")
     create_books(engine)
     same = {"source": "synthetic", "booked_on": DAY, "known_at": pd.Timestamp("2026-06-17T20:00Z").to_pydatetime()}
     with writing(engine) as connection:
-        open_client(connection, "C1", "Client 1", **same)
+        take_over_client(connection, "C1", "Client 1", vault=vault, reason="a test", evidence_hash="0" * 64, **same)
         for name, market, currency in (("A1", "US", "USD"), ("A2", "US", "USD"), ("A3", "CN", "CNY")):
             where = {"market": market, "currency": currency, "rulebook": "any", "opened_on": date(2026, 1, 5)}
             open_account(connection, name, "C1", **where, **same)

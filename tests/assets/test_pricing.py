@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from assets.lake import Lake
 from assets.pricing import calc_pricing__accruals, calc_pricing__loan_rates
 from books import schema
-from books.clients import open_account, open_client
+from books.clients import open_account, take_over_client
 from books.contracts import open_contract
 from books.engine import create_books, open_books, reading, writing
+from books.vault import Vault
 from rulebooks import load_rulebook
 
 DAY = date(2026, 6, 17)
@@ -42,6 +43,7 @@ class PricedDesk:
     books: sa.Engine
     build_views: Callable[..., None]
     rows_of: Callable[..., pd.DataFrame]
+    vault: Vault
 
     def lend(self, *loans: Loan) -> None:
         same = {"source": "synthetic", "booked_on": BEGINNING, "known_at": KNOWN_AT}
@@ -49,7 +51,10 @@ class PricedDesk:
             for loan in loans:
                 market = "US" if loan.currency == "USD" else "CN"
                 where = {"market": market, "currency": loan.currency, "rulebook": "any", "opened_on": date(2020, 1, 2)}
-                open_client(connection, f"C.{loan.account_id}", "Client", **same)
+                take_over_client(
+                    connection, f"C.{loan.account_id}", "Client", vault=self.vault, reason="a test",
+                    evidence_hash="0" * 64, **same,
+                )  # fmt: skip
                 open_account(connection, loan.account_id, f"C.{loan.account_id}", **where, **same)
                 open_contract(
                     connection, loan.contract_id, loan.account_id, currency=loan.currency,
@@ -83,11 +88,11 @@ class PricedDesk:
 
 @pytest.fixture
 def desk(
-    lake: Lake, build_views: Callable[..., None], rows_of: Callable[..., pd.DataFrame], tmp_path: Path
+    lake: Lake, build_views: Callable[..., None], rows_of: Callable[..., pd.DataFrame], vault: Vault, tmp_path: Path
 ) -> Iterator[PricedDesk]:
     engine = open_books(f"sqlite:///{tmp_path / 'books.db'}")
     create_books(engine)
-    yield PricedDesk(lake, engine, build_views, rows_of)
+    yield PricedDesk(lake, engine, build_views, rows_of, vault)
     engine.dispose()
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from books import schema
 from books.approvals import decide, enter_officer_key, request_approval
-from books.clients import open_account, open_client
+from books.clients import open_account, take_over_client
 from books.engine import create_books, open_books, writing
 from books.journal import LedgerHead
 from books.positions import shares_delivered, short_opened
@@ -23,12 +23,14 @@ from books.posting import post
 from books.rules import adopt
 from books.signatures import SigningKey, new_key, public_text
 from books.third_parties import enter_third_party
+from books.vault import Vault
 from domain.approvals import content_hash
 from orchestration.postgresql import POSTGRESQL_BIN, has_postgresql, serve_postgresql
 from rulebooks import editions_of
 
 DAY = date(2026, 6, 16)
 KNOWN_AT = datetime(2026, 6, 16, 20, 0, tzinfo=UTC)
+NO_FILE = "0" * 64
 
 
 @pytest.fixture(scope="session")
@@ -88,13 +90,21 @@ def books(address: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
-def desk(books: sa.Engine) -> sa.Engine:
+def desk(books: sa.Engine, vault: Vault) -> sa.Engine:
     """Books with two clients in New York (A1, A2) and one in Shanghai (A3), by the rules of the rulebooks."""
     with writing(books) as connection:
         adopt(connection, editions_of("house.ledger", "house.approvals"), booked_on=DAY, known_at=KNOWN_AT)
         for number, market, currency in ((1, "US", "USD"), (2, "US", "USD"), (3, "CN", "CNY")):
             same = {"source": "synthetic", "booked_on": DAY, "known_at": KNOWN_AT}
-            open_client(connection, f"C{number}", f"Client {number}", **same)
+            take_over_client(
+                connection,
+                f"C{number}",
+                f"Client {number}",
+                vault=vault,
+                reason="a test",
+                evidence_hash=NO_FILE,
+                **same,
+            )
             open_account(
                 connection,
                 f"A{number}",

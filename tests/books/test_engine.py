@@ -84,12 +84,12 @@ def test_whoever_reads_cannot_write(desk: sa.Engine, when: dict[str, Any]) -> No
         connection.execute(sa.insert(schema.client), [row])
 
 
-def test_whoever_reads_sees_one_moment_while_others_write(desk: sa.Engine, when: dict[str, Any]) -> None:
+def test_whoever_reads_sees_one_moment_while_others_write(desk: sa.Engine, vault: Any, when: dict[str, Any]) -> None:
     from books.clients import open_client
 
     with reading(desk) as connection:
         before = ledger_head(connection)
-        open_client(desk, "C9", "Client 9", source="synthetic", **when)
+        open_client(desk, "C9", "Client 9", vault=vault, source="synthetic", **when)
         assert ledger_head(connection) == before
     assert ledger_head(desk).sequence == before.sequence + 1
 

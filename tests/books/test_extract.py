@@ -17,6 +17,7 @@ from books.positions import shares_delivered
 from books.posting import post
 from books.rules import adopt, chart_on
 from books.seeding import seed
+from books.vault import Vault
 from domain.errors import TransferRefused
 from domain.ledger import Transfer
 from rulebooks import editions_of
@@ -30,9 +31,9 @@ NOW = datetime(2026, 6, 18, 3, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def seeded(books: sa.Engine, small_desk: Any, when: dict[str, Any]) -> sa.Engine:
+def seeded(books: sa.Engine, small_desk: Any, vault: Vault, when: dict[str, Any]) -> sa.Engine:
     adopt(books, editions_of("house.ledger", "house.approvals"), **when)
-    seed(books, small_desk, **when)
+    seed(books, small_desk, vault=vault, **when)
     return books
 
 
@@ -71,13 +72,15 @@ def test_one_extract_has_one_ledger_head(seeded: sa.Engine, when: dict[str, Any]
     assert heads == {str(ledger_head(seeded))}
 
 
-def test_seeding_the_same_desk_again_changes_nothing(seeded: sa.Engine, small_desk: Any, when: dict[str, Any]) -> None:
+def test_seeding_the_same_desk_again_changes_nothing(
+    seeded: sa.Engine, small_desk: Any, vault: Vault, when: dict[str, Any]
+) -> None:
     head = ledger_head(seeded)
-    assert seed(seeded, small_desk, **when) == head
+    assert seed(seeded, small_desk, vault=vault, **when) == head
     assert (
         verify_chain(seeded)
         == head.sequence
-        == len(editions_of("house.ledger", "house.approvals")) + 2 + 6 + 6 + 6 + 8 + 12 + 2 + 6 + 6
+        == len(editions_of("house.ledger", "house.approvals")) + 2 + 6 + 6 * 6 + 6 + 6 + 8 + 12 + 2 + 6 + 6
     )
 
 
@@ -207,10 +210,10 @@ def test_interest_on_somebody_elses_contract_is_refused(seeded: sa.Engine, when:
 
 
 def test_a_desk_that_contradicts_the_books_is_refused_whole(
-    seeded: sa.Engine, small_desk: Any, when: dict[str, Any]
+    seeded: sa.Engine, small_desk: Any, vault: Vault, when: dict[str, Any]
 ) -> None:
     head = ledger_head(seeded)
     other = replace(small_desk, deposits=small_desk.deposits.assign(amount_minor=1))
     with pytest.raises(TransferRefused, match=r"deposit\.A1 refused, exists_with_different_content"):
-        seed(seeded, other, **when)
+        seed(seeded, other, vault=vault, **when)
     assert ledger_head(seeded) == head

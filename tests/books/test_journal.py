@@ -9,11 +9,12 @@ from books import schema
 from books.clients import open_client
 from books.journal import LedgerHead, LedgerTampered, ledger_head, verify_chain
 from books.posting import post
+from books.vault import Vault
 from domain.errors import DeskError, TransferRefused
 from domain.ledger import GENESIS_HASH, Transfer
 from rulebooks import editions_of
 
-SECOND = len(editions_of("house.ledger", "house.approvals")) + 10 + 2
+SECOND = len(editions_of("house.ledger", "house.approvals")) + 13 + 2
 """Number of the second of three deposits: after the rules, two currencies, three clients and accounts, two parties."""
 
 
@@ -128,13 +129,13 @@ def test_a_row_cannot_be_replaced_by_inserting_it_again(posted: sa.Engine) -> No
         connection.exec_driver_sql(replace)
 
 
-def test_the_same_fact_twice_is_booked_once(desk: sa.Engine, when: dict[str, Any]) -> None:
+def test_the_same_fact_twice_is_booked_once(desk: sa.Engine, vault: Vault, when: dict[str, Any]) -> None:
     head = ledger_head(desk)
-    assert open_client(desk, "C1", "Client 1", source="synthetic", **when) == head
+    assert open_client(desk, "C1", "Client 1", vault=vault, source="synthetic", **when) == head
 
 
-def test_another_fact_under_the_same_key_is_refused(desk: sa.Engine, when: dict[str, Any]) -> None:
+def test_another_fact_under_the_same_key_is_refused(desk: sa.Engine, vault: Vault, when: dict[str, Any]) -> None:
     head = ledger_head(desk)
     with pytest.raises(TransferRefused, match=r"client:C1 refused, exists_with_different_content.*Nothing was written"):
-        open_client(desk, "C1", "Somebody else", source="synthetic", **when)
+        open_client(desk, "C1", "Somebody else", vault=vault, source="synthetic", **when)
     assert ledger_head(desk) == head

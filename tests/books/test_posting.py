@@ -19,7 +19,7 @@ from domain.errors import TransferRefused
 from domain.ledger import Rejection, Transfer
 from rulebooks import editions_of
 
-SET_UP = len(editions_of("house.ledger", "house.approvals")) + 10
+SET_UP = len(editions_of("house.ledger", "house.approvals")) + 13
 """Entries of a desk before anything is posted: the rules, two currencies, three clients and accounts, two parties."""
 
 REPOSITORY = Path(__file__).parents[2]

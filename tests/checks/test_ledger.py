@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from books.clients import open_client
 from books.engine import create_books, open_books, writing
+from books.vault import Vault
 from checks.ledger import client_money_is_segregated, debits_equal_credits, the_ledger_chain_is_intact
 
 Keep, Evaluate = Callable[..., None], Callable[..., Any]
@@ -54,15 +55,16 @@ def test_the_client_bank_holds_exactly_what_is_owed_to_clients(
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[sa.Engine]:
+def books(tmp_path: Path, vault: Vault) -> Iterator[sa.Engine]:
     engine = open_books(f"sqlite:///{tmp_path / 'books.db'}")
     create_books(engine)
     with writing(engine) as connection:
         for number in range(3):
             known_at = datetime(2026, 6, 17, tzinfo=UTC)
             open_client(
-                connection, f"C{number}", "Client", source="synthetic", booked_on=date(2026, 6, 17), known_at=known_at
-            )
+                connection, f"C{number}", "Client", vault=vault, source="synthetic", booked_on=date(2026, 6, 17),
+                known_at=known_at,
+            )  # fmt: skip
     yield engine
     engine.dispose()
 

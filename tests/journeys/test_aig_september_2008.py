@@ -22,6 +22,7 @@ from feeds.synthetic import DeskPlan
 from orchestration.demo import deliver_statements
 from orchestration.desk import Desk, now, quieten
 from orchestration.settings import load_settings
+from orchestration.vaults import made_vault
 from rulebooks import load_rulebook
 
 LEAN = Path(__file__).parents[2].parent / "shared" / "data" / "us" / "lean"
@@ -98,7 +99,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     desk.run("load_reference", before[-1], since)
     desk.run("load_history", before[0], until=before[-1])
     with desk.books() as engine:
-        seed(engine, client_book(before[-1]), booked_on=before[-1], known_at=now())
+        seed(engine, client_book(before[-1]), vault=made_vault(desk.settings), booked_on=before[-1], known_at=now())
     for day in days:
         desk.run("start_of_day", day)
         for batch in market.batches_of(day):
