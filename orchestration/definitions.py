@@ -14,6 +14,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from assets import (  # noqa: E402  The warnings these decorators give are silenced first.
+    checkpoints,
     collateral,
     dbt,
     forecasting,
@@ -40,7 +41,8 @@ from orchestration.schedules import ALL_SCHEDULES  # noqa: E402
 from orchestration.sensors import alert_sensor, on_price_batch  # noqa: E402
 
 ASSET_MODULES = [
-    market, ledger, dbt, forecasting, collateral, margin, risk, pricing, reconciliation, segregation, published,
+    market, ledger, dbt, forecasting, collateral, margin, risk, pricing, reconciliation, segregation, checkpoints,
+    published,
 ]  # fmt: skip
 CHECK_MODULES = [
     ledger_checks, collateral_checks, margin_checks, pricing_checks, reconciliation_checks, market_checks,

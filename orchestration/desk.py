@@ -21,6 +21,7 @@ from assets.partitions import FIRST_DAY
 from books.engine import create_books
 from books.journal import open_day
 from books.rules import adopt
+from books.signatures import new_key, save_key
 from domain.errors import CheckFailed, DeskNotReady
 from orchestration.books import OpenBooks, now
 from orchestration.definitions import build_definitions
@@ -95,6 +96,8 @@ class Desk:
         with self.books() as engine:
             create_books(engine)
             adopt(engine, editions_of(), booked_on=open_day(engine) or FIRST_DAY, known_at=now())
+        if not settings.signing_key.exists():
+            save_key(new_key(), settings.signing_key)
 
     def books(self) -> OpenBooks:
         """Open the books for one block."""

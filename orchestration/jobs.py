@@ -96,13 +96,13 @@ end_of_day = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "raw_market__daily_bars", *_BOOKS[1:], "calc_margin__calls", "calc_pricing__loan_rates",
         "calc_pricing__accruals", "raw_custodian__positions", "raw_bank__movements", "calc_reconciliation__breaks",
-        "calc_forecasting__drift", *_SEGREGATION, *SLICED,
+        "calc_forecasting__drift", *_SEGREGATION, "calc_ledger__checkpoints", *SLICED,
     )
     | _BEFORE_CALC
     | _AFTER_CALC
     | dg.AssetSelection.checks_for_assets("raw_market__prices"),
     config=DEFAULT_CONFIG["end_of_day"],
-    description="Value the close, issue calls, price every loan, accrue interest, reconcile, keep the day.",
+    description="Value the close, issue calls, price every loan, accrue interest, reconcile, keep the day and seal it.",
     tags=WAREHOUSE,
     executor_def=dg.in_process_executor,
 )  # fmt: skip

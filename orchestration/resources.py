@@ -10,6 +10,7 @@ from assets.reconciliation import Landing
 from assets.reports import Reports
 from books.approvals import is_approved
 from books.engine import open_books, reading
+from books.signatures import load_key
 from feeds.folders import open_market_folder
 from orchestration.settings import Settings
 from rulebooks import load_rulebook
@@ -53,7 +54,12 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     def registry(_: dg.InitResourceContext) -> Any:
         return build_registry(settings)
 
+    @dg.resource
+    def signing_key(_: dg.InitResourceContext) -> Any:
+        return load_key(settings.signing_key)
+
     return {
+        "signing_key": signing_key,
         "lake": Lake(settings.lake, settings.warehouse),
         "books": books,
         "market": market,
