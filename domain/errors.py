@@ -123,3 +123,15 @@ class RatingNotUsable(DeskError):
 
 class IdentifierNotValid(DeskError):
     """An ISIN, LEI, IBAN, CUSIP or SEDOL whose form or check digits are not those of its standard."""
+
+
+class OpeningRefused(DeskError):
+    """A desk from another system that cannot be believed as a whole; nothing of it was written."""
+
+
+class ReportNotPossible(DeskError):
+    """A report asked of the books for an account, a day or a moment that they cannot answer for."""
+
+
+class ExportNotPossible(DeskError):
+    """An export of the books that has no place to go."""
