@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from books import schema
 from books.approvals import approval_terms_on, approved_transfers
+from books.client_states import may_trade
 from books.engine import Books, reading, writing_again
 from books.journal import Entry, LedgerHead, append, batches, refused
 from books.ledger_accounts import ledger_accounts
@@ -108,6 +109,7 @@ class Batch:
     fresh: set[tuple[str, str]] = field(default_factory=set)
     approved: Collection[str] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
+    barred: Collection[str] = ()
 
     def entries(self) -> Iterator[Entry]:
         """Journal entries of the transfers that are new; raises :class:`TransferRefused` at the first broken rule."""
@@ -174,7 +176,13 @@ class Batch:
             self.undone.get(transfer.reverses, 0) if transfer.reverses else 0,
             transfer.transfer_id in self.approved,
             needs_approval,
+            not (self.barred and template is not None and template.needs_active_client and self._is_barred(transfer)),
         )
+
+    def _is_barred(self, transfer: AnyTransfer) -> bool:
+        """Whether it moves something of a client who may not trade today."""
+        names = (transfer.debit_account_id, transfer.credit_account_id)
+        return any(name in self.accounts and self.accounts[name].account_id in self.barred for name in names)
 
     def _look_up(self) -> None:
         """Ask the books, once per question and batch."""
@@ -189,6 +197,16 @@ class Batch:
         touched = {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers}
         if unknown := touched - self.accounts.keys():
             self.accounts |= ledger_accounts(self.connection, self.chart, unknown)
+        trading = {
+            self.accounts[name].account_id
+            for t in transfers
+            if t.transfer_id not in self.posted and t.template in self.chart.for_active_clients
+            for name in (t.debit_account_id, t.credit_account_id)
+            if name in self.accounts
+        } - {None}
+        if trading:
+            verdicts = may_trade(self.connection, sorted(str(account_id) for account_id in trading))
+            self.barred = {account_id for account_id, broken in verdicts.items() if broken is not None}
 
     def _look_up_kind(
         self, table: sa.Table, kind: type[Transfer] | type[SecurityTransfer], transfers: Sequence[AnyTransfer]

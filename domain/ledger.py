@@ -100,13 +100,18 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An event of the desk as its legs; ``approval`` names the action two officers must have signed for it."""
+    """An event of the desk as its legs.
+
+    ``approval`` names the action two officers must have signed for it, ``approval_above`` the one they must have signed
+    for above an amount; ``needs_active_client`` says that the client must be one who may trade.
+    """
 
     name: str
     legs: tuple[Leg, ...]
     settles: str | None = None
     approval: str | None = None
     approval_above: str | None = None
+    needs_active_client: bool = False
 
     def fits(self, debit_code: str, credit_code: str) -> bool:
         """Whether one of the legs touches these classes."""
@@ -130,6 +135,11 @@ class Chart:
                 assert codes <= self.classes.keys(), f"{template.name}.{leg.name}"
                 assert len({self.classes[code].holds_securities for code in codes}) == 1, f"{template.name}.{leg.name}"
                 assert leg.posts is None or template.settles is not None, f"{template.name}.{leg.name}"
+
+    @property
+    def for_active_clients(self) -> frozenset[str]:
+        """Templates of clients who may trade."""
+        return frozenset(name for name, template in self.templates.items() if template.needs_active_client)
 
     @property
     def limited(self) -> frozenset[str]:
@@ -262,6 +272,7 @@ class Circumstances:
     reversed_before: int = 0
     is_approved: bool = False
     needs_approval: bool = False
+    may_trade: bool = True
 
 
 def ledger_account_id(code: str, owner: str) -> str:
@@ -389,6 +400,7 @@ def judge(chart: Chart, transfer: AnyTransfer, known: Circumstances) -> Rejectio
         or (_judge_pending(chart, transfer, known) if transfer.pending_id or transfer.phase else None)
         or (_judge_reversal(transfer, known) if transfer.reverses or transfer.template == REVERSAL else None)
         or (Rejection.approval_must_stand if known.needs_approval and not known.is_approved else None)
+        or (None if known.may_trade else Rejection.client_must_be_active)
         or _judge_cover(transfer, debit, credit, known)
     )
 

@@ -437,7 +437,8 @@ def _account_class(part: "_Part") -> AccountClass:
 def _template(name: str, part: "_Part") -> Template:
     legs = part.part("legs")
     said = {key: part.text(key) for key in ("settles", "approval", "approval_above") if key in part.values}
-    return Template(name, tuple(_leg(leg, legs.part(leg)) for leg in legs.values), **said)
+    active = part.flag("active_client") if "active_client" in part.values else False
+    return Template(name, tuple(_leg(leg, legs.part(leg)) for leg in legs.values), needs_active_client=active, **said)
 
 
 def _leg(name: str, part: "_Part") -> Leg:

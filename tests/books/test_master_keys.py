@@ -55,6 +55,8 @@ def test_keys_of_a_setting_stand_between_commas() -> None:
         (KEY + "AAAA", "its 48 characters are not"),
         ("é" * 44, "its 44 characters are not"),
     ],
+    # Without the keys themselves, which are new in every process.
+    ids=["nothing", "a remark", "cut by one", "cut in half", "second cut", "words", "too long", "no base64"],
 )
 def test_a_key_that_is_not_whole_is_refused_without_being_shown(text: str, said: str) -> None:
     with pytest.raises(MasterKeyNotUsable, match=said) as refused:
