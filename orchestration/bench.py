@@ -1,10 +1,7 @@
 """How fast the desk is, and against what: one table, and ``build/bench.json``. Never a test."""
 
 import json
-import multiprocessing
-import platform
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -25,27 +22,11 @@ from rich.table import Table
 
 from domain.errors import DeskNotReady
 from domain.rulebook import ChargePerPosition, maintenance_rule
+from orchestration import bench_books, bench_ledger
+from orchestration.measuring import Row, best_of, free_port, fresh_home, run_program, wall_seconds
 from orchestration.settings import REPOSITORY, inherited_environment
 
-STEP: Final = "step 1"
 _PYTHON: Final = sys.executable
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measured figure, beside its goal, and a peer or limit measured in the same run."""
-
-    name: str
-    value: float
-    unit: str
-    goal: float | None
-    peer: str = ""
-    peer_value: float | None = None
-    limit: str = ""
-    better: str = "lower"
-    step: str = STEP
-    machine: str = f"{platform.machine()}, {multiprocessing.cpu_count()} cores, Python {platform.python_version()}"
-    at: str = ""
 
 
 def run_bench(only: str | None, console: Console) -> list[Row]:
@@ -91,7 +72,7 @@ def _table(rows: list[Row]) -> Table:
 
 def _imports() -> list[Row]:
     def seconds(module: str) -> float:
-        return median(_wall([_PYTHON, "-c", f"import {module}"]) for _ in range(5))
+        return median(wall_seconds([_PYTHON, "-c", f"import {module}"]) for _ in range(5))
 
     return [
         Row(
@@ -112,19 +93,19 @@ def _day() -> list[Row]:
     Peak memory is that of the whole process tree. A slice counts from the rename of the batch into the landing folder
     to the manifest that names it.
     """
-    with _home() as home:
+    with fresh_home() as home:
         environment = {
             "LOMBARD_HOME": str(home),
-            "LOMBARD_DAGSTER_PORT": str(_free_port()),
-            "LOMBARD_MLFLOW_PORT": str(_free_port()),
+            "LOMBARD_DAGSTER_PORT": str(free_port()),
+            "LOMBARD_MLFLOW_PORT": str(free_port()),
         }
         seconds, peak = _wall_and_peak([_PYTHON, "-m", "orchestration.command", "demo"], environment)
         batch = sorted((home / "landing" / "intraday").glob("*.csv"))[-1]
         # The day is over; the same quotes under later names are new batches to the sensor.
         with _up(environment, home):
             taken = [_drop_and_wait(home, batch, f"20260617T19{minute}00Z") for minute in (35, 40, 45)]
-        parsed = _wall([_PYTHON, "-m", "dbt.cli.main", "parse", "--no-partial-parse", *_dbt_folders(home)])
-        imported = _wall([_PYTHON, "-c", "import orchestration.definitions"])
+        parsed = wall_seconds([_PYTHON, "-m", "dbt.cli.main", "parse", "--no-partial-parse", *_dbt_folders(home)])
+        imported = wall_seconds([_PYTHON, "-c", "import orchestration.definitions"])
     return [
         Row(
             name="demo_day_2000_accounts",
@@ -169,11 +150,11 @@ def _kernels() -> list[Row]:
     rule = maintenance_rule(load_rulebook("us.finra_4210").governing(on=datetime(2026, 6, 17, tzinfo=UTC).date()))
     assert isinstance(rule, ChargePerPosition)
     quantity, price = random.integers(-1_000, 10_000, 100_000), random.integers(5_000, 5_000_000, 100_000)
-    fast = _best(lambda: maintenance_requirement(quantity, price, rule))
-    slow = _best(lambda: _requirements_one_by_one(quantity.tolist(), price.tolist(), rule), 1)
+    fast = best_of(lambda: maintenance_requirement(quantity, price, rule))
+    slow = best_of(lambda: _requirements_one_by_one(quantity.tolist(), price.tolist(), rule), 1)
     values, returns = random.normal(1e9, 1e8, 60), random.normal(0, 0.02, (500, 60))
-    losses = _best(lambda: portfolio_losses(values, returns))
-    loop = _best(lambda: [-sum(v * r for v, r in zip(values, row, strict=True)) for row in returns], 1)
+    losses = best_of(lambda: portfolio_losses(values, returns))
+    loop = best_of(lambda: [-sum(v * r for v, r in zip(values, row, strict=True)) for row in returns], 1)
     return [
         Row(
             name="requirement_100000_positions",
@@ -209,11 +190,15 @@ def _books() -> list[Row]:
     """Opening 2,000 accounts and reading them back, beside SQLite's own bulk insert of as many rows."""
     from books.engine import create_books, open_books
     from books.extract import extract
+    from books.master_keys import load_master_keys, new_master_key
+    from books.rules import adopt
     from books.seeding import seed
+    from books.vault import Vault
     from feeds.folders import open_market_folder
     from feeds.synthetic import DeskPlan, plan_clients, write_exchange
+    from rulebooks import editions_of
 
-    with _home() as home:
+    with fresh_home() as home:
         plan = DeskPlan(sessions=20)
         write_exchange(home / "landing", plan)
         market, now = open_market_folder(home / "landing"), datetime.now(UTC)
@@ -222,10 +207,12 @@ def _books() -> list[Row]:
         book = plan_clients(market.instruments(plan.day, now).rows, last, plan)
         engine = open_books(f"sqlite:///{home / 'books.db'}")
         create_books(engine)
+        adopt(engine, editions_of("house.ledger"), booked_on=plan.day, known_at=now)
+        vault = Vault.of(load_master_keys(new_master_key()))
         started = time.perf_counter()
-        seed(engine, book, booked_on=plan.day, known_at=now)
+        seed(engine, book, vault=vault, booked_on=plan.day, known_at=now)
         seeded = time.perf_counter() - started
-        extracted = _best(lambda: extract(engine, plan.day, now), 3)
+        extracted = best_of(lambda: extract(engine, plan.day, now), 3)
         engine.dispose()
         rows = len(book.accounts) + len(book.contracts) + len(book.positions) + len(book.deposits)
         bare = _bare_insert(home / "bare.db", rows)
@@ -251,11 +238,11 @@ def _fresh_clone() -> list[Row]:
     clone = Path(tempfile.mkdtemp(prefix="lombard-clone-", dir=REPOSITORY.parent))
     try:
         with tempfile.TemporaryDirectory(prefix="lombard-home-") as home:
-            _run(["git", "clone", "-q", str(REPOSITORY), str(clone)], {})
+            run_program(["git", "clone", "-q", str(REPOSITORY), str(clone)], {})
             cache = _answer([str(Path(_PYTHON).parent / "uv"), "cache", "dir"])
             environment = {"HOME": home, "UV_CACHE_DIR": cache, "LOMBARD_HOME": "", "VIRTUAL_ENV": ""}
-            demo = _wall(["make", "demo"], environment, clone)
-            test = _wall(["make", "test"], environment, clone)
+            demo = wall_seconds(["make", "demo"], environment, clone)
+            test = wall_seconds(["make", "test"], environment, clone)
     finally:
         shutil.rmtree(clone, ignore_errors=True)
     return [
@@ -281,17 +268,15 @@ MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     "kernels": _kernels,
     "books": _books,
     "day": _day,
+    "posting_sqlite": bench_books.posting_sqlite,
+    "writers_postgresql": bench_books.writers_postgresql,
+    "available_balance": bench_books.available_balance,
+    "verify_events": bench_books.verify_events,
+    "close_day": bench_ledger.close_day,
+    "balances": bench_ledger.balances,
+    "balances_whole_process": bench_ledger.balances_whole_process,
     "fresh_clone": _fresh_clone,
 }
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="lombard-bench-"))
-    try:
-        yield folder / "desk"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -326,22 +311,6 @@ def _drop_and_wait(home: Path, batch: Path, name: str) -> float:
             raise DeskNotReady(f"{name} was not published within 120 s; see {home / 'logs'} and {home / 'alerts'}.")
         waiting.wait(0.05)
     return time.perf_counter() - started
-
-
-def _wall(command: list[str], environment: dict[str, str] | None = None, folder: Path = REPOSITORY) -> float:
-    started = time.perf_counter()
-    _run(command, environment or {}, folder)
-    return time.perf_counter() - started
-
-
-def _run(command: list[str], environment: dict[str, str], folder: Path = REPOSITORY) -> None:
-    ran = subprocess.run(
-        command, env=inherited_environment(environment), cwd=folder, capture_output=True, text=True, check=False
-    )
-    if ran.returncode != 0:
-        raise DeskNotReady(
-            f"{' '.join(command)} failed, so nothing was measured:\n{ran.stdout[-1500:]}{ran.stderr[-1500:]}"
-        )
 
 
 def _answer(command: list[str]) -> str:
@@ -383,15 +352,6 @@ def _resident(root: psutil.Process) -> int:
     return total
 
 
-def _best(work: Callable[[], object], times: int = 5) -> float:
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return min(taken)
-
-
 def _bare_insert(file: Path, rows: int) -> float:
     import sqlite3
 
@@ -403,9 +363,3 @@ def _bare_insert(file: Path, rows: int) -> float:
     taken = time.perf_counter() - started
     connection.close()
     return taken
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

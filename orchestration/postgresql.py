@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import DeskNotReady
+from orchestration.measuring import free_port
 
 POSTGRESQL_BIN: Final = max(
     Path("/usr/lib/postgresql").glob("*/bin"),
@@ -55,7 +55,7 @@ def serve_postgresql(
     as_somebody = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
     if as_somebody:
         shutil.chown(folder, "postgres")
-    port, data, log = _free_port(), str(folder / "data"), folder / "commands.log"
+    port, data, log = free_port(), str(folder / "data"), folder / "commands.log"
 
     def command(name: str, *arguments: str) -> None:
         with log.open("ab") as said:
@@ -76,9 +76,3 @@ def serve_postgresql(
         yield f"postgresql+psycopg://desk@127.0.0.1:{port}/postgres"
     finally:
         command("pg_ctl", "stop", "-w", "-m", "fast" if is_durable else "immediate")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
