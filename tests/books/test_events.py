@@ -11,12 +11,14 @@ import sqlalchemy as sa
 
 from books import schema
 from books.approvals import event_content, transfer_content
+from books.client_states import freeze_content, move_client
 from books.engine import reading
 from books.extract import sums_at
 from books.journal import ledger_head, verify_chain
 from books.positions import quantities
 from books.posting import client_money, post, post_event
 from books.rules import chart_on
+from domain.clients.identity import State
 from domain.errors import TransferRefused
 from domain.ledger import Transfer, expand
 
@@ -263,3 +265,19 @@ def test_a_reversal_two_officers_have_signed_for_undoes_what_it_names(tell: Stor
     with reading(tell.books) as connection:
         posted = connection.execute(sa.select(schema.transfer.c.transfer_id)).scalars().all()
     assert posted == ["client_deposit.1.cash", "r"]
+
+
+@pytest.mark.parametrize("template", ["client_withdrawal", "loan_drawn", "purchase", "sale", "short_sale"])
+def test_a_frozen_clients_account_neither_trades_nor_pays_out(tell: Story, officers: Any, template: str) -> None:
+    """What the desk must do all the same it does: a forced sale, a fee, a dividend."""
+    tell("client_deposit", cash=1_000)
+    evidence = "ab" * 32
+    with reading(tell.books) as connection:
+        content = freeze_content(connection, "C3", State.frozen, evidence)
+    approval_id = officers.approve(tell.books, "freeze", "C3", content)
+    move_client(tell.books, "C3", State.frozen, "ma", "court order", evidence, approval_id, **tell.when)
+    amount = {"purchase": "cost", "sale": "net", "short_sale": "net"}.get(template, "cash")
+    with pytest.raises(TransferRefused, match="client_must_be_active"):
+        tell(template, **{amount: 10})
+    tell("custody_fee", fee=5)
+    tell("forced_sale", net=20)
