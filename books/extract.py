@@ -68,6 +68,11 @@ COLUMNS: Final[dict[str, dict[str, pa.DataType]]] = {
     "raw_books__third_parties": {
         "third_party_id": _TEXT, "role": _TEXT, "name": _TEXT, "ledger_account_id": _TEXT, **_HEAD,
     },
+    "raw_clients__accesses": {
+        "access_id": _TEXT, "account_id": _TEXT, "device_hash": _TEXT, "accessed_at": pa.timestamp("us", tz="UTC"),
+        **_CIRCUMSTANCES,
+    },
+    "raw_clients__counterparties": {"account_id": _TEXT, "counterparty": _TEXT, **_CIRCUMSTANCES},
 }  # fmt: skip
 """What the pipeline is handed: table, column, type. Money in minor units, balances with debits positive."""
 
@@ -104,6 +109,8 @@ def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
             "raw_books__balances": _balances(connection, head, ledger),
             "raw_books__holdings": _holdings(connection, head, ledger),
             "raw_books__third_parties": _third_parties(connection, head),
+            "raw_clients__accesses": _accesses(connection, day, head),
+            "raw_clients__counterparties": _counterparties(connection, head),
         }
     return {table: _table(table, rows[table], str(head), day, known_at) for table in COLUMNS}
 
@@ -185,11 +192,15 @@ def _positions(connection: sa.Connection, head: LedgerHead) -> list[tuple[str, s
 
 def _transfers_of(connection: sa.Connection, table: sa.Table, day: date, head: LedgerHead) -> sa.Select[Any]:
     """Transfers after the head of the last day before ``day`` that has entries, up to ``head``."""
-    event = schema.event.c
-    previous = connection.execute(sa.select(sa.func.max(event.booked_on)).where(event.booked_on < day)).scalar()
-    after = closing_head(connection, previous).sequence if previous else 0
+    event, after = schema.event.c, _previous_head(connection, day)
     query = sa.select(table, event.booked_on, event.entry_hash, event.known_at).join_from(table, schema.event)
     return query.where(table.c.sequence > after, table.c.sequence <= head.sequence).order_by(table.c.sequence)
+
+
+def _previous_head(connection: sa.Connection, day: date) -> int:
+    event = schema.event.c
+    previous = connection.execute(sa.select(sa.func.max(event.booked_on)).where(event.booked_on < day)).scalar()
+    return closing_head(connection, previous).sequence if previous else 0
 
 
 def _transfers(
@@ -237,6 +248,27 @@ def _third_parties(connection: sa.Connection, head: LedgerHead) -> Sequence[sa.R
     party = schema.third_party.c
     query = sa.select(party.third_party_id, party.role, party.name, party.ledger_account_id, party.source)
     return connection.execute(query.where(party.sequence <= head.sequence).order_by(party.third_party_id)).all()
+
+
+def _accesses(connection: sa.Connection, day: date, head: LedgerHead) -> Sequence[sa.Row[Any]]:
+    """Devices accounts were used from since the head of the day before."""
+    access, account = schema.access.c, schema.account.c
+    query = sa.select(
+        access.access_id, access.account_id, access.device_hash, schema.event.c.known_at, account.source
+    ).join_from(schema.access, schema.event)
+    query = query.join(schema.account, account.account_id == access.account_id)
+    since = access.sequence > _previous_head(connection, day)
+    return connection.execute(query.where(since, access.sequence <= head.sequence).order_by(access.sequence)).all()
+
+
+def _counterparties(connection: sa.Connection, head: LedgerHead) -> Sequence[sa.Row[Any]]:
+    """The bank accounts each client said are their own, by blind index."""
+    detail, account = schema.client_detail.c, schema.account.c
+    query = sa.select(account.account_id, detail.blind_index, account.source).distinct()
+    query = query.join_from(schema.client_detail, schema.account, account.client_id == detail.client_id)
+    query = query.where(detail.field == "bank_account", detail.blind_index.is_not(None))
+    query = query.where(detail.sequence <= head.sequence, account.sequence <= head.sequence)
+    return connection.execute(query.order_by(account.account_id, detail.blind_index)).all()
 
 
 def sums_at(connection: sa.Connection, table: sa.Table, head: LedgerHead) -> dict[tuple[str, str], Sums]:

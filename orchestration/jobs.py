@@ -14,7 +14,7 @@ SLICED = ["calc_margin__requirements", "calc_risk__slices", "published"]
 _BOOKS = [
     "calc_ledger__entitlements", "raw_books__accounts", "raw_books__contracts", "raw_books__positions",
     "raw_books__ledger_accounts", "raw_books__transfers", "raw_books__security_transfers", "raw_books__balances",
-    "raw_books__holdings", "raw_books__third_parties",
+    "raw_books__holdings", "raw_books__third_parties", "raw_clients__accesses", "raw_clients__counterparties",
 ]  # fmt: skip
 _SEGREGATION = [
     "calc_ledger__control",
@@ -96,7 +96,8 @@ end_of_day = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "raw_market__daily_bars", *_BOOKS[1:], "calc_margin__calls", "calc_pricing__loan_rates",
         "calc_pricing__accruals", "raw_custodian__positions", "raw_bank__movements", "calc_reconciliation__breaks",
-        "calc_forecasting__drift", *_SEGREGATION, "calc_ledger__checkpoints", *SLICED,
+        "calc_forecasting__drift", *_SEGREGATION, "calc_ledger__checkpoints",
+        "calc_clients__monitoring_thresholds", *SLICED,
     )
     | _BEFORE_CALC
     | _AFTER_CALC

@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from assets.schemas import TABLES
+from books.accesses import record_access
 from books.accruals import post_accruals
+from books.clients import set_client_detail
 from books.engine import reading
 from books.extract import KNOWN_WHEN_BOOKED, bank_movements, extract
 from books.journal import ledger_head, verify_chain
@@ -44,9 +46,11 @@ def tomorrow(when: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_table_has_the_columns_the_pipeline_declares(seeded: sa.Engine, when: dict[str, Any]) -> None:
     tables = extract(seeded, when["booked_on"], NOW)
-    assert set(tables) == {name for name in TABLES if name.startswith("raw_books__")}
+    assert set(tables) == {name for name in TABLES if name.startswith(("raw_books__", "raw_clients__"))}
     for name, table in tables.items():
         assert table.schema.equals(TABLES[name]), name
+        if name.startswith("raw_clients__"):
+            continue
         assert table.num_rows > 0
         unsaid = {column for column in table.column_names if table[column].null_count}
         assert unsaid <= MAY_BE_UNSAID, name
@@ -217,3 +221,29 @@ def test_a_desk_that_contradicts_the_books_is_refused_whole(
     with pytest.raises(TransferRefused, match=r"deposit\.A1 refused, exists_with_different_content"):
         seed(seeded, other, vault=vault, **when)
     assert ledger_head(seeded) == head
+
+
+def test_devices_and_own_bank_accounts_are_told_by_hash_only(
+    desk: sa.Engine, vault: Any, when: dict[str, Any], tomorrow: dict[str, Any]
+) -> None:
+    device = "ab" * 32
+    record_access(desk, "s1", "A1", device, **when)
+    set_client_detail(desk, "C1", "bank_account", "62220000 1234 5678", vault=vault, **when)
+    tables = extract(desk, when["booked_on"], NOW)
+    (access,) = tables["raw_clients__accesses"].to_pylist()
+    assert (access["access_id"], access["account_id"], access["device_hash"]) == ("s1", "A1", device)
+    assert access["accessed_at"] == when["known_at"]
+    (own,) = tables["raw_clients__counterparties"].to_pylist()
+    assert own["account_id"] == "A1" and "1234" not in own["counterparty"]
+    record_access(desk, "s2", "A2", device, **tomorrow)
+    later = extract(desk, tomorrow["booked_on"], NOW)
+    assert later["raw_clients__accesses"]["access_id"].to_pylist() == ["s2"]
+    assert later["raw_clients__counterparties"].num_rows == 1
+
+
+def test_a_device_that_is_no_hash_is_refused_without_being_repeated(desk: sa.Engine, when: dict[str, Any]) -> None:
+    with pytest.raises(TransferRefused, match="device_must_be_hashed") as refusal:
+        record_access(desk, "s1", "A1", "Robert's phone", **when)
+    assert "Robert" not in str(refusal.value)
+    with pytest.raises(TransferRefused, match="accounts_must_exist"):
+        record_access(desk, "s1", "A9", "ab" * 32, **when)
