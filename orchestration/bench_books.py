@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from multiprocessing.synchronize import Barrier
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,17 +22,17 @@ from books import schema
 from books.engine import create_books, open_books, reading, writing
 from books.journal import verify_chain
 from books.master_keys import load_master_keys, new_master_key
-from books.posting import client_money, post
+from books.posting import client_money
 from books.rules import adopt
 from books.seeding import seed
 from books.vault import Vault
 from domain.errors import DeskNotReady
 from domain.ledger import Transfer
+from orchestration.bench_writer import DAY, batches_of_writer, deposits, post_now, write
 from orchestration.measuring import Row, Taken, fresh_home, in_turn
 from orchestration.postgresql import has_postgresql, serve_postgresql
 from rulebooks import editions_of
 
-DAY: Final = date(2026, 6, 16)
 STEP: Final = "step 2"
 
 BYTES_PER_GENERATED: Final = 400
@@ -57,6 +56,7 @@ class Sizes:
     generated_accounts: int = 100_000
     asked: int = 1_000
     verified: int = 300_000
+    is_durable: bool = True
 
 
 FULL: Final = Sizes()
@@ -105,7 +105,7 @@ def writers_postgresql(sizes: Sizes = FULL) -> list[Row]:
                     better="higher", step=STEP)]  # fmt: skip
     folder = Path(tempfile.mkdtemp(prefix="lombard-bench-postgresql-"))
     try:
-        with serve_postgresql(folder) as address:
+        with serve_postgresql(folder, is_durable=sizes.is_durable) as address:
             books = _open(address, sizes.accounts)
             books.dispose()
             bare_address = _copy_of(address)
@@ -172,7 +172,7 @@ def verify_events(sizes: Sizes = FULL) -> list[Row]:
         books = _open(folder / "books.db", sizes.accounts)
         names = itertools.count()
         for _ in range(max(1, sizes.verified // sizes.big_batch)):
-            _post(books, _transfers(min(sizes.big_batch, sizes.verified), sizes.accounts, names))
+            post_now(books, deposits(min(sizes.big_batch, sizes.verified), sizes.accounts, names))
         with reading(books) as connection:
             found: Any = connection.execute(sa.select(schema.event.c.body).order_by(schema.event.c.sequence))
             bodies = [str(body).encode() for body in found.scalars()]
@@ -236,19 +236,6 @@ def _open(place: Path | str, accounts: int) -> sa.Engine:
     return engine
 
 
-def _transfers(count: int, accounts: int, names: Iterator[int]) -> list[Transfer]:
-    """Deposits of clients in turn, each of another amount."""
-    return [
-        Transfer(f"t{number:09d}", "client_deposit", "1010.USD", f"2010.A{number % accounts:06d}", 100 + number % 977,
-                 "USD", DAY)
-        for number in itertools.islice(names, count)
-    ]  # fmt: skip
-
-
-def _post(books: sa.Engine, transfers: Sequence[Transfer]) -> None:
-    post(books, transfers, booked_on=DAY, known_at=datetime.now(UTC))
-
-
 def _posting_rates(
     books: sa.Engine,
     bare: sa.Engine,
@@ -259,14 +246,14 @@ def _posting_rates(
     core: "_CorePeer | None",
 ) -> dict[str, float]:
     """Transfers a second, by who posts them: ``count`` batches of ``size`` a round, the median of the rounds."""
-    planned = [[_transfers(size, sizes.accounts, names) for _ in range(count)] for _ in range(sizes.rounds)]
+    planned = [[deposits(size, sizes.accounts, names) for _ in range(count)] for _ in range(sizes.rounds)]
     rounds = iter(planned)
     with reading(books) as connection:
         before = [_last_sequence(connection)]
 
     def ours() -> None:
         for batch in next(rounds):
-            _post(books, batch)
+            post_now(books, batch)
 
     taken: dict[str, list[Taken]] = {}
     for _ in range(sizes.rounds):
@@ -325,14 +312,14 @@ class _CorePeer:
 
     def commit_each(self, count: int) -> None:
         """One transaction per transfer."""
-        for transfer in _transfers(count, self.accounts, self.names):
+        for transfer in deposits(count, self.accounts, self.names):
             with writing(self.engine) as connection:
                 self._write(connection, transfer)
 
     def at_once(self, count: int) -> None:
         """One transaction for all of them."""
         with writing(self.engine) as connection:
-            for transfer in _transfers(count, self.accounts, self.names):
+            for transfer in deposits(count, self.accounts, self.names):
                 self._write(connection, transfer)
 
     def prepared(self, count: int) -> None:
@@ -343,7 +330,7 @@ class _CorePeer:
         insert, found = sa.insert(self.transfer), sa.update(self.balance).where(balance.account_id == account)
         debit = found.values(debits_minor=balance.debits_minor + amount)
         credit = found.values(credits_minor=balance.credits_minor + amount)
-        for transfer in _transfers(count, self.accounts, self.names):
+        for transfer in deposits(count, self.accounts, self.names):
             moved = {"amount": transfer.amount_minor}
             with writing(self.engine) as connection:
                 connection.execute(insert, _core_row(transfer))
@@ -449,7 +436,9 @@ def _write_together(address: str, sizes: Sizes) -> float:
     spawned = multiprocessing.get_context("spawn")
     ready = spawned.Barrier(sizes.writers + 1)
     writers = [
-        spawned.Process(target=_write, args=(address, number, sizes, ready), daemon=True)
+        spawned.Process(
+            target=write, args=(address, number, sizes.accounts, sizes.batches_per_writer, ready), daemon=True
+        )
         for number in range(sizes.writers)
     ]
     for writer in writers:
@@ -466,24 +455,12 @@ def _write_together(address: str, sizes: Sizes) -> float:
     return seconds
 
 
-def _write(address: str, number: int, sizes: Sizes, ready: Barrier) -> None:
-    """One writer: a process that posts its batches, and every tenth again, as if it had never heard the answer."""
-    books = open_books(address)
-    names = iter(range(number * 10_000_000, (number + 1) * 10_000_000))
-    planned = [_transfers(100, sizes.accounts, names) for _ in range(sizes.batches_per_writer)]
-    ready.wait(120)
-    for turn, batch in enumerate(planned):
-        _post(books, batch)
-        if turn % 10 == 0:
-            _post(books, batch)
-    books.dispose()
-
-
 def _count_nothing_lost(books: sa.Engine, sizes: Sizes) -> None:
     wanted = {
         transfer.transfer_id: transfer.amount_minor
         for number in range(sizes.writers)
-        for transfer in _transfers(sizes.batches_per_writer * 100, sizes.accounts, itertools.count(number * 10_000_000))
+        for batch in batches_of_writer(number, sizes.accounts, sizes.batches_per_writer)
+        for transfer in batch
     }
     with reading(books) as connection:
         found = connection.exec_driver_sql("SELECT transfer_id, amount_minor FROM transfer").all()

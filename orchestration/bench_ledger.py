@@ -36,6 +36,7 @@ class Sizes:
     balanced_lines: int = 5_000_000
     postings: int = 100_000
     sealed_lines: int = 1_000_000
+    is_durable: bool = True
 
 
 FULL: Final = Sizes()
@@ -77,7 +78,7 @@ def balances(sizes: Sizes = FULL) -> list[Row]:
             warehouse.execute(f"COPY line TO '{copied}' (HEADER false)")
             memory = {"shared_buffers": "1GB", "work_mem": "256MB", "statement_timeout": "0", "max_wal_size": "4GB",
                       "max_parallel_workers_per_gather": "2"}  # fmt: skip
-            with serve_postgresql(folder, settings=memory) as address:
+            with serve_postgresql(folder, is_durable=sizes.is_durable, settings=memory) as address:
                 plain = address.replace("postgresql+psycopg", "postgresql")
                 with psycopg.connect(plain, autocommit=True) as connection:
                     _copy_lines(connection, copied)

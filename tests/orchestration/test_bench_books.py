@@ -26,6 +26,7 @@ FEW_BOOKS = BookSizes(
     generated_accounts=50,
     asked=20,
     verified=400,
+    is_durable=False,
 )
 FEW_LINES = LedgerSizes(
     rounds=1,
@@ -36,6 +37,7 @@ FEW_LINES = LedgerSizes(
     balanced_lines=2_000,
     postings=400,
     sealed_lines=5_000,
+    is_durable=False,
 )
 
 needs_postgresql = pytest.mark.skipif(not has_postgresql(), reason="needs PostgreSQL's programs on this machine")
