@@ -101,6 +101,16 @@ class Frontier:
             height += 1
         self.peaks.append(root)
 
+    def join(self, other: "Frontier") -> None:
+        """Add the leaves of another tree at the end; the size must be a multiple of that tree's whole subtrees."""
+        heights = [height for height in reversed(range(other.size.bit_length())) if other.size >> height & 1]
+        for peak, height in zip(other.peaks, heights, strict=True):
+            self.add_subtree(peak, height)
+
+    def copy(self) -> "Frontier":
+        """The same tree, to grow on its own."""
+        return Frontier(self.size, list(self.peaks))
+
     def root(self) -> bytes:
         """The hash that stands for all leaves so far."""
         if not self.peaks:

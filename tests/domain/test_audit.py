@@ -104,7 +104,19 @@ def test_a_tree_may_grow_in_any_pieces(pieces: list[int]) -> None:
         assert frontier.size == size
         assert frontier.root() == slow_root(ENTRIES[:size])
         # What is kept between two days is enough to go on.
-        frontier = Frontier(frontier.size, list(frontier.peaks))
+        frontier = frontier.copy()
+
+
+@given(st.integers(0, 3), st.integers(0, 64))
+def test_trees_made_apart_are_joined(whole: int, rest: int) -> None:
+    """What two processes hashed, piece by piece, is the tree one would have made."""
+    frontier = Frontier()
+    for start, size in [*((64 * number, 64) for number in range(whole)), (64 * whole, rest)]:
+        piece = Frontier()
+        piece.extend(LEAVES[start : start + size])
+        frontier.join(piece)
+    assert frontier.size == 64 * whole + rest
+    assert frontier.root() == slow_root(ENTRIES[: 64 * whole + rest])
 
 
 @given(st.integers(0, 6), st.integers(0, 40))
