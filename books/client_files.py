@@ -184,13 +184,16 @@ def has_current_screening(connection: sa.Connection, client_id: str) -> bool:
     """Whether the client as it is now was held against every list.
 
     A new version of a list comes into force only with everybody held against what it changed; so a client is current
-    against a list from its own last change on.
+    from the day it was held against the whole of each list, until it changes itself. Such a screening has a row without
+    an entry.
     """
     hit, watchlist = schema.screening.c, schema.watchlist.c
     lists: set[str] = set(connection.execute(sa.select(watchlist.name).distinct()).scalars())
     query = sa.select(watchlist.name).distinct().join_from(schema.screening, schema.watchlist)
     changed = last_change(connection, [client_id]).get(client_id, 0)
-    seen: Any = connection.execute(query.where(hit.client_id == client_id, hit.sequence > changed)).scalars()
+    seen: Any = connection.execute(
+        query.where(hit.client_id == client_id, hit.entry_id.is_(None), hit.sequence > changed)
+    ).scalars()
     return bool(lists) and lists <= set(seen)
 
 
@@ -211,12 +214,7 @@ def last_change(connection: sa.Connection, client_ids: Collection[str]) -> dict[
 
 def has_open_accounts(connection: sa.Connection, client_id: str, day: date) -> bool:
     """Whether anything is left in an account of the client: money, debt, shares, or something in flight."""
-    account = schema.account.c
-    owned: Any = connection.execute(sa.select(account.account_id).where(account.client_id == client_id)).scalars().all()
-    if not owned:
-        return False
-    codes = [code for code, one in chart_on(connection, day).classes.items() if one.is_per_client]
-    names = [f"{code}.{account_id}" for code in codes for account_id in owned]
+    names = ledger_accounts_of(connection, client_id, day)
     for table, unit in ((schema.balance, "minor"), (schema.holding, "shares")):
         column = table.c
         posted = column[f"debits_posted_{unit}"] != column[f"credits_posted_{unit}"]
@@ -226,3 +224,11 @@ def has_open_accounts(connection: sa.Connection, client_id: str, day: date) -> b
             if connection.execute(query).scalar_one():
                 return True
     return False
+
+
+def ledger_accounts_of(connection: sa.Connection, client_id: str, day: date) -> list[str]:
+    """Every ledger account that belongs to an account of a client."""
+    account = schema.account.c
+    owned: Any = connection.execute(sa.select(account.account_id).where(account.client_id == client_id)).scalars().all()
+    codes = [code for code, one in chart_on(connection, day).classes.items() if one.is_per_client] if owned else []
+    return [f"{code}.{account_id}" for code in codes for account_id in owned]

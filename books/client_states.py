@@ -84,18 +84,17 @@ def client_states(connection: sa.Connection, client_ids: Collection[str]) -> dic
 
     A client the first edition of the books entered has no steps, and went on trading: it is active.
     """
-    client, step, later = schema.client.c, schema.client_transition.alias().c, schema.client_transition.alias().c
-    last = sa.select(sa.func.max(later.sequence)).where(later.client_id == client.client_id).scalar_subquery()
-    frozen = schema.client_transition.alias().c
+    client, step, later, frozen = schema.client.c, *(schema.client_transition.alias() for _ in range(3))
+    last = sa.select(sa.func.max(later.c.sequence)).where(later.c.client_id == client.client_id)
     query = sa.select(
         client.client_id,
         sa.func.substr(client.name, 1, len(SEALED)) == SEALED,
-        sa.select(step.to_state).where(step.sequence == last).scalar_subquery(),
+        step.c.to_state,
         sa.exists().where(
-            frozen.client_id == client.client_id,
-            sa.or_(frozen.from_state == State.frozen.value, frozen.to_state == State.frozen.value),
+            frozen.c.client_id == client.client_id,
+            sa.or_(frozen.c.from_state == State.frozen.value, frozen.c.to_state == State.frozen.value),
         ),
-    )
+    ).join_from(schema.client, step, step.c.sequence == last.correlate(schema.client).scalar_subquery(), isouter=True)
     found: dict[str, State] = {}
     ever_frozen: list[str] = []
     for batch in batches(sorted(client_ids)):

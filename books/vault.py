@@ -145,6 +145,11 @@ class Vault:
         _overwrite(connection)
         _update(connection, [(_DESTROYED, _DESTROYED, client_id)])
 
+    def is_erased(self, connection: sa.Connection, client_id: str) -> bool:
+        """Whether a client's data key was destroyed."""
+        query = sa.select(data_key.c.wrapped).where(data_key.c.client_id == client_id)
+        return connection.execute(query).scalar_one_or_none() == _DESTROYED
+
     def _keys(self, connection: sa.Connection, client_ids: Iterable[str]) -> dict[str, _DataKey | None]:
         """Data keys of those clients that have one; None for a key that was destroyed."""
         found: dict[str, _DataKey | None] = {}

@@ -25,6 +25,7 @@ from books.signatures import SigningKey, new_key, public_text
 from books.third_parties import enter_third_party
 from books.vault import Vault
 from domain.approvals import content_hash
+from domain.clients.watchlists import BirthSpan, ListedName, ListEntry, Quality, Watchlist
 from orchestration.postgresql import POSTGRESQL_BIN, has_postgresql, serve_postgresql
 from rulebooks import editions_of
 
@@ -195,6 +196,19 @@ def officers(desk: sa.Engine) -> Officers:
                 connection, name, role, public_text(keys[name]), source="test", booked_on=DAY, known_at=KNOWN_AT
             )
     return Officers(keys)
+
+
+@pytest.fixture
+def house_list() -> Watchlist:
+    """A list of two invented persons."""
+    entries = (
+        ListEntry(
+            "7", "individual", (ListedName("Ivan Drago Molotov"), ListedName("The Hammer", Quality.weak)),
+            (BirthSpan(date(1961, 1, 1), date(1961, 12, 31)),), ("RU",), ("X1234567",),
+        ),
+        ListEntry("8", "individual", (ListedName("Wang Xiaoming"), ListedName("王小明", Quality.strong))),
+    )  # fmt: skip
+    return Watchlist("house.watchlist", "a1" * 32, DAY, entries)
 
 
 @pytest.fixture
