@@ -105,15 +105,15 @@ def verify_inclusion(proof: Mapping[str, Any] | Path, public_keys: Collection[st
     signed = _signed(told.get("checkpoint"), public_keys)
     if not isinstance(entry, Mapping):
         raise _refused("it shows no entry")
-    sequence, body, claimed = entry.get("sequence"), entry.get("body"), entry.get("entry_hash")
+    sequence, body = entry.get("sequence"), entry.get("body")
+    previous, hashed = _hashes([entry.get("previous_hash"), entry.get("entry_hash")])
     try:
         what = json.loads(str(body))
         is_entry = (
             type(sequence) is int
-            and entry_hash(str(entry.get("previous_hash")), str(body).encode()) == claimed
+            and entry_hash(previous.hex(), str(body).encode()) == hashed.hex()
             and what["sequence"] == sequence
         )
-        (hashed,) = _hashes([claimed])
     except (ValueError, TypeError, KeyError):
         is_entry = False
     if not is_entry:

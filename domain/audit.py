@@ -194,6 +194,8 @@ def is_consistent(old_size: int, old_root: bytes, size: int, root: bytes, path: 
         return False
     if old_size == size:
         return not path and old_root == root
+    if not path:
+        return False
     # A tree that is one whole subtree is its own first hash, and the proof leaves it out.
     first, *rest = path if old_size & (old_size - 1) else (old_root, *path)
     position, last = old_size - 1, size - 1

@@ -237,6 +237,12 @@ def test_sizes_that_make_no_sense_prove_nothing(old_size: int, size: int) -> Non
     assert not is_included(EMPTY_ROOT, -1, size, [], EMPTY_ROOT)
 
 
+@pytest.mark.parametrize(("old_size", "size"), [(1, 2), (3, 4), (4, 7)])
+def test_a_proof_without_hashes_proves_growth_never(old_size: int, size: int) -> None:
+    roots = merkle_root(LEAVES[:old_size]), merkle_root(LEAVES[:size])
+    assert not is_consistent(old_size, roots[0], size, roots[1], [])
+
+
 def test_a_node_cannot_be_passed_off_as_a_leaf() -> None:
     """The two are hashed with different first bytes; without them a short tree could claim to be a long one."""
     left, right = LEAVES[:2]
