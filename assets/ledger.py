@@ -8,13 +8,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from assets.lake import Lake
 from assets.partitions import business_day, business_days
 from assets.retries import retried_if_it_may_pass
+from books import schema
 from books.corporate_actions import book_dividend, book_split
-from books.engine import writing
+from books.engine import reading, writing
 from books.entitlements import entitlements
 from books.extract import extract
 from books.positions import quantities
@@ -29,6 +31,8 @@ BOOK_TABLES = {
     "raw_books__security_transfers": "Shares moved, booked on the day, each with its hash. One row per transfer.",
     "raw_books__holdings": "What every name owns and every place holds. One row per ledger account and instrument.",
     "raw_books__third_parties": "Banks, custodians and lenders. One row per third party.",
+    "raw_clients__accesses": "Devices accounts were used from, by hash. One row per access of the day.",
+    "raw_clients__counterparties": "Clients' own bank accounts, by blind index. One row per account and bank account.",
     "raw_books__balances": "Balance of every ledger account, debits positive. One row per ledger account.",
 }
 
@@ -84,7 +88,7 @@ def _close_after_split(lake: Lake, instrument_id: str, day: date) -> int:
             table,
             deps=["calc_ledger__entitlements"],
             description=description,
-            group_name="clients" if table == "raw_books__accounts" else "ledger",
+            group_name="clients" if table == "raw_books__accounts" or "clients" in table else "ledger",
             owners=["team:ledger"],
             kinds={"sqlalchemy", "parquet"},
             partitions_def=business_days,
@@ -95,10 +99,34 @@ def _close_after_split(lake: Lake, instrument_id: str, day: date) -> int:
 def raw_books(
     context: dg.AssetExecutionContext, books: dg.ResourceParam[Engine], lake: dg.ResourceParam[Lake]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Read the books in one transaction, so that all of them stand on the same ledger head."""
+    """Read the books in one transaction, so that all of them stand on the same ledger head.
+
+    Days something was booked on and that nobody extracted come first: the lake keeps the whole journal.
+    """
     day = business_day(context)
+    for missed in days_not_extracted(books, lake, day):
+        for table, rows in extract(books, missed, datetime.now(UTC)).items():
+            lake.write(table, rows, missed)
     tables = extract(books, day, datetime.now(UTC))
     head = next(iter(tables["raw_books__accounts"].column("ledger_head").to_pylist()), "0:empty")
     for table, rows in tables.items():
         lake.write(table, rows, day)
         yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": rows.num_rows, "ledger_head": head})
+
+
+def days_not_extracted(books: Engine, lake: Lake, before: date) -> list[date]:
+    """Days before one on which something moved in the books and which the lake does not hold, oldest first.
+
+    Looked for backwards until a day the lake does hold: what lies before it was extracted with it.
+    """
+    event, held, day = schema.event.c, set(lake.days("raw_books__transfers")), before
+    missed: list[date] = []
+    moved = sa.select(event.booked_on).where(event.kind.in_(("transfer", "security_transfer")))
+    with reading(books) as connection:
+        while True:
+            earlier = moved.where(event.booked_on < day).order_by(event.booked_on.desc()).limit(1)
+            found = connection.execute(earlier).scalar_one_or_none()
+            if found is None or found in held:
+                return missed[::-1]
+            missed.append(found)
+            day = found

@@ -80,6 +80,11 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "third_party_id": TEXT, "role": TEXT, "name": TEXT, "ledger_account_id": TEXT, "ledger_head": TEXT,
         **CIRCUMSTANCES,
     },
+    # What clients do at the door: devices by hash, the bank accounts they own by blind index, never anybody's name.
+    "raw_clients__accesses": {
+        "access_id": TEXT, "account_id": TEXT, "device_hash": TEXT, "accessed_at": INSTANT, **CIRCUMSTANCES,
+    },
+    "raw_clients__counterparties": {"account_id": TEXT, "counterparty": TEXT, **CIRCUMSTANCES},
     # What custodian and bank say.
     "raw_custodian__positions": {
         "account_id": TEXT, "instrument_id": TEXT, "quantity_shares": COUNT, **ORIGIN, **CIRCUMSTANCES,
@@ -125,6 +130,10 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "account_id": TEXT, "instrument_id": TEXT, "kind": TEXT, "quantity_before_shares": COUNT,
         "quantity_after_shares": COUNT, "cash_minor": COUNT, "currency": TEXT, "business_key": TEXT, **CIRCUMSTANCES,
     },
+    "calc_ledger__checkpoints": {
+        "tree_size": COUNT, "booked_on": DAY, "root_hash": TEXT, "entry_hash": TEXT, "signed_at": INSTANT,
+        "public_key": TEXT, "signature": TEXT, **CIRCUMSTANCES,
+    },
     "calc_ledger__control": {
         "account_id": TEXT, "currency": TEXT, "long_value_minor": COUNT, "net_debit_minor": COUNT,
         "pledgeable_minor": COUNT, "to_segregate_minor": COUNT, "rulebook_edition": TEXT, "ledger_head": TEXT,
@@ -142,6 +151,13 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "currency": TEXT, "method": TEXT, "frequency": TEXT, "credits_minor": COUNT, "debits_minor": COUNT,
         "reduction_minor": COUNT, "required_minor": COUNT, "on_deposit_minor": COUNT, "movement_minor": COUNT,
         "rulebook_edition": TEXT, "ledger_head": TEXT, **CIRCUMSTANCES,
+    },
+    "calc_clients__monitoring_thresholds": {
+        "market": TEXT, "currency": TEXT, "structuring_floor_minor": COUNT, "structuring_limit_minor": COUNT,
+        "structuring_hours": COUNT, "structuring_count": COUNT, "velocity_hours": COUNT, "velocity_out_e8": COUNT,
+        "velocity_traded_e8": COUNT, "burst_multiple": COUNT, "burst_days": COUNT, "burst_active_days": COUNT,
+        "dormant_days": COUNT, "device_accounts": COUNT, "device_days": COUNT, "large_cash_from_minor": COUNT,
+        "house_edition": TEXT, **CIRCUMSTANCES,
     },
     "calc_pricing__loan_rates": {
         "contract_id": TEXT, "account_id": TEXT, "currency": TEXT, "principal_minor": COUNT, "risk_free_e8": COUNT,

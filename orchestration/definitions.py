@@ -15,6 +15,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from assets import (  # noqa: E402  The warnings these decorators give are silenced first.
     checkpoints,
+    clients,
     collateral,
     dbt,
     forecasting,
@@ -27,6 +28,7 @@ from assets import (  # noqa: E402  The warnings these decorators give are silen
     risk,
     segregation,
 )
+from checks import clients as client_checks  # noqa: E402
 from checks import collateral as collateral_checks  # noqa: E402
 from checks import forecasting as forecasting_checks  # noqa: E402
 from checks import freshness  # noqa: E402
@@ -42,11 +44,11 @@ from orchestration.sensors import alert_sensor, on_price_batch  # noqa: E402
 
 ASSET_MODULES = [
     market, ledger, dbt, forecasting, collateral, margin, risk, pricing, reconciliation, segregation, checkpoints,
-    published,
+    clients, published,
 ]  # fmt: skip
 CHECK_MODULES = [
     ledger_checks, collateral_checks, margin_checks, pricing_checks, reconciliation_checks, market_checks,
-    forecasting_checks, freshness,
+    forecasting_checks, client_checks, freshness,
 ]  # fmt: skip
 
 

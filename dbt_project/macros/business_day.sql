@@ -21,3 +21,23 @@
         {{ relation }}
     {%- endif -%}
 {%- endmacro %}
+
+{#- The day being closed: the one asked for, or the last one the books were extracted for. -#}
+{% macro closing_day() -%}
+    {%- if business_day() -%}
+        {{ business_day() }}
+    {%- else -%}
+        (select max(extracts.as_of_date) from {{ ref('stg_books__balances') }} as extracts)
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The last day that was closed into this table before it; the beginning of time before the first close. Asked while
+    compiling: with a day in the statement only the files of newer days are opened. -#}
+{% macro previous_close(column='as_of_date') -%}
+    {%- set found = none -%}
+    {%- if execute and is_incremental() -%}
+        {%- set asked = 'select max(' ~ column ~ ') from ' ~ this ~ ' where ' ~ column ~ ' < ' ~ closing_day() -%}
+        {%- set found = run_query(asked).columns[0].values()[0] -%}
+    {%- endif -%}
+    date '{{ found if found is not none else '0001-01-01' }}'
+{%- endmacro %}

@@ -46,3 +46,16 @@ cast(
     as decimal(20, 4)
 )
 {%- endmacro %}
+
+{#- For people: `1,234.56 USD`, as domain/money.py writes it. Of amounts that are not negative. -#}
+{% macro format_minor(amount_minor, currency) -%}
+(
+    format('{:,}', cast({{ amount_minor }} as hugeint) // {{ minor_units(currency) }})
+    || case {{ minor_units(currency) }}
+        when 1 then ''
+        when 100 then '.' || lpad(cast(cast({{ amount_minor }} as hugeint) % 100 as varchar), 2, '0')
+        when 1000 then '.' || lpad(cast(cast({{ amount_minor }} as hugeint) % 1000 as varchar), 3, '0')
+    end
+    || ' ' || {{ currency }}
+)
+{%- endmacro %}

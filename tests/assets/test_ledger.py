@@ -1,4 +1,4 @@
-"""Corporate actions of the day reach every holder once, and the six tables of the books stand on one head."""
+"""Corporate actions of the day reach every holder once, and the tables of the books stand on one head."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -10,12 +10,17 @@ import pytest
 import sqlalchemy as sa
 
 from assets.lake import Lake
-from assets.ledger import BOOK_TABLES, calc_ledger__entitlements, raw_books
+from assets.ledger import BOOK_TABLES, calc_ledger__entitlements, days_not_extracted, raw_books
 from books.clients import open_account, take_over_client
 from books.engine import create_books, open_books, writing
-from books.positions import Movement, move_positions
+from books.positions import shares_delivered
+from books.posting import post
+from books.rules import adopt
+from books.third_parties import enter_third_party
 from books.vault import Vault
 from domain.errors import UnpricedPosition
+from domain.ledger import Transfer
+from rulebooks import editions_of
 
 DAY, BEFORE = date(2026, 6, 17), date(2026, 6, 16)
 KNOWN_AT = datetime(2026, 6, 16, 20, 0, tzinfo=UTC)
@@ -30,10 +35,12 @@ def books(tmp_path: Path, vault: Vault) -> Iterator[sa.Engine]:
     with writing(engine) as connection:
         same = {"source": "synthetic", "booked_on": BEFORE, "known_at": KNOWN_AT}
         where = {"market": "US", "currency": "USD", "rulebook": "us.finra_4210", "opened_on": date(2026, 1, 5)}
+        adopt(connection, editions_of("house.ledger"), booked_on=BEFORE, known_at=KNOWN_AT)
         take_over_client(connection, "C1", "Client 1", vault=vault, reason="a test", evidence_hash="0" * 64, **same)
         open_account(connection, "A1", "C1", **where, **same)
-        held = [Movement("m1", "A1", "US.X", "deposit", 101, BEFORE)]
-        move_positions(connection, held, booked_on=BEFORE, known_at=KNOWN_AT)
+        enter_third_party(connection, "CSD", "custodian", "the depository", **same)
+        held = [shares_delivered("m1", "A1", "CSD", "US.X", 101, BEFORE)]
+        post(connection, held, booked_on=BEFORE, known_at=KNOWN_AT)
     yield engine
     engine.dispose()
 
@@ -83,11 +90,39 @@ def test_a_day_without_actions_is_written_as_an_empty_day(lake: Lake, books: sa.
     assert lake.days("calc_ledger__entitlements") == [DAY]
 
 
+def take_in(lake: Lake, books: sa.Engine, day: date = DAY) -> dict[str, dg.MaterializeResult]:
+    with dg.build_asset_context(partition_key=day.isoformat()) as context:
+        return {result.asset_key.to_user_string(): result for result in raw_books(context, books=books, lake=lake)}
+
+
+def pay_in(books: sa.Engine, transfer_id: str, day: date) -> None:
+    paid = Transfer(transfer_id, "client_deposit", "1010.USD", "2010.A1", 500, "USD", day)
+    post(books, [paid], booked_on=day, known_at=KNOWN_AT)
+
+
 def test_all_tables_of_the_books_stand_on_the_same_head(lake: Lake, books: sa.Engine) -> None:
-    with dg.build_asset_context(partition_key=DAY.isoformat()) as context:
-        told = {str(result.asset_key): result for result in raw_books(context, books=books, lake=lake)}
-    assert len(told) == len(BOOK_TABLES) == 6
+    told = take_in(lake, books)
+    assert told.keys() == BOOK_TABLES.keys()
     heads = {str(result.metadata["ledger_head"]) for result in told.values()}
     read = {lake.read(table, DAY)["ledger_head"].iloc[0] for table in ("raw_books__accounts", "raw_books__positions")}
     assert heads == read
     assert len(read) == 1
+
+
+def test_a_day_nobody_extracted_is_taken_in_with_the_next(lake: Lake, books: sa.Engine) -> None:
+    """The books moved on Tuesday and Wednesday; the pipeline first ran on Thursday."""
+    thursday = date(2026, 6, 18)
+    pay_in(books, "d1", DAY)
+    pay_in(books, "d2", thursday)
+    assert days_not_extracted(books, lake, thursday) == [BEFORE, DAY]
+    take_in(lake, books, thursday)
+    assert lake.days("raw_books__transfers") == [BEFORE, DAY, thursday]
+    assert lake.read("raw_books__transfers", DAY)["transfer_id"].tolist() == ["d1"]
+    assert lake.read("raw_books__transfers", thursday)["transfer_id"].tolist() == ["d2"]
+    assert lake.read("raw_books__security_transfers", BEFORE)["transfer_id"].tolist() == ["m1"]
+    assert days_not_extracted(books, lake, thursday) == []
+
+
+def test_a_day_on_which_nothing_moved_is_not_missed(lake: Lake, books: sa.Engine) -> None:
+    adopt(books, editions_of("house.aml"), booked_on=DAY, known_at=KNOWN_AT)
+    assert days_not_extracted(books, lake, date(2026, 6, 18)) == [BEFORE]

@@ -17,8 +17,9 @@ from books import schema
 from books.clients import open_account, take_over_client
 from books.contracts import open_contract
 from books.engine import create_books, open_books, reading, writing
+from books.rules import adopt
 from books.vault import Vault
-from rulebooks import load_rulebook
+from rulebooks import editions_of, load_rulebook
 
 DAY = date(2026, 6, 17)
 BEGINNING = date(2025, 12, 30)
@@ -92,6 +93,7 @@ def desk(
 ) -> Iterator[PricedDesk]:
     engine = open_books(f"sqlite:///{tmp_path / 'books.db'}")
     create_books(engine)
+    adopt(engine, editions_of("house.ledger"), booked_on=BEGINNING, known_at=KNOWN_AT)
     yield PricedDesk(lake, engine, build_views, rows_of, vault)
     engine.dispose()
 

@@ -139,7 +139,7 @@ def mart(name: str) -> pd.DataFrame:
     """Two days of a mart, and on the later one two slices."""
     moments = [(date(2026, 6, 16), "close"), (DAY, "open"), (DAY, "close")]
     rows = pd.DataFrame(moments, columns=["as_of_date", "slice"])
-    return rows.assign(ledger_head="7:abcd", source="synthetic", mart=name)
+    return rows.assign(ledger_head="7:abcd", source="synthetic", mart=name, known_on=rows["as_of_date"])
 
 
 def publish_slice(lake: Lake, folder: Path, name: str) -> dict[str, Any]:

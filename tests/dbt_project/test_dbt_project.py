@@ -121,9 +121,18 @@ class TinyLake:
                 balances.append({"ledger_account_id": name, "currency": "USD", "balance_minor": balance})
             self.write("raw_books__ledger_accounts", day, chart)
             self.write("raw_books__balances", day, balances)
-        deposit = {"debit_account_id": "1010.USD", "credit_account_id": "2010.A2", "amount_minor": 500_00}
-        named = {"sequence": 1, "transfer_id": "T1", "template": "client_deposit", "currency": "USD"}
-        self.write("raw_books__transfers", TUESDAY, [{**deposit, **named, "effective_on": TUESDAY}])
+        posted = (
+            ("client_deposit", "1010.USD", "2010.A2", 500_00),
+            ("client_deposit", "1010.USD", "2010.A3", 30_000_00),
+            ("loan_drawn", "1210.A1", "1110.USD", 6_000_00),
+        )
+        transfers = [
+            {"sequence": number, "transfer_id": f"T{number}", "template": template, "debit_account_id": debit,
+             "credit_account_id": credit, "amount_minor": amount, "currency": "USD", "effective_on": TUESDAY,
+             "booked_on": TUESDAY}
+            for number, (template, debit, credit, amount) in enumerate(posted, 1)
+        ]  # fmt: skip
+        self.write("raw_books__transfers", TUESDAY, transfers)
 
     def requirements(self) -> None:
         for part in (FIRST_BATCH, "close"):

@@ -11,8 +11,8 @@ import yaml
 from assets.schemas import TABLES
 
 COUNTS = {
-    "line", "item", "tree_size", "sequence", "observations", "accounts", "accounts_in_call", "scenarios", "days", "basis_days",
-    "internal_value", "external_value", "difference", "item", "structuring_hours", "structuring_count",
+    "line", "item", "tree_size", "sequence", "observations", "accounts", "accounts_in_call", "scenarios", "days",
+    "basis_days", "internal_value", "external_value", "difference", "structuring_hours", "structuring_count",
     "velocity_hours", "burst_multiple", "device_accounts",
 }  # fmt: skip
 """Whole numbers without a unit: they count things, or their unit depends on the row's subject."""

@@ -57,7 +57,7 @@ client_balances as (
         ledger_accounts.as_of_date,
         cast(-coalesce(sum(balances.balance_minor) filter (where ledger_accounts.code = '2010'), 0) as bigint)
             as cash_minor,
-        cast(coalesce(sum(balances.balance_minor) filter (where ledger_accounts.code = '1210'), 0) as bigint)
+        cast(coalesce(sum(balances.balance_minor) filter (where ledger_accounts.code in ('1210', '1320')), 0) as bigint)
             as debt_minor,
         cast(coalesce(sum(balances.balance_minor) filter (where ledger_accounts.code = '1220'), 0) as bigint)
             as interest_minor

@@ -19,6 +19,8 @@ select
     ledger_accounts.account_id,
     balances.currency,
     balances.balance_minor,
+    balances.debits_pending_minor,
+    balances.credits_pending_minor,
     {{ minor_to_amount('balances.balance_minor', 'balances.currency') }} as balance_amount,
     balances.ledger_head,
     balances.source,

@@ -15,9 +15,11 @@ ledger_accounts as (
 select
     journal_lines.sequence,
     journal_lines.transfer_id,
+    journal_lines.event_id,
     journal_lines.template,
     journal_lines.side,
     journal_lines.ledger_account_id,
+    journal_lines.contra_account_id,
     ledger_accounts.code,
     ledger_accounts.kind,
     ledger_accounts.account_id,
@@ -26,9 +28,12 @@ select
     {{ minor_to_amount('journal_lines.amount_minor', 'journal_lines.currency') }} as amount,
     journal_lines.currency,
     journal_lines.effective_on,
+    journal_lines.booked_on,
+    journal_lines.reverses,
     journal_lines.entry_hash,
     journal_lines.source,
-    journal_lines.as_of_date
+    journal_lines.as_of_date,
+    journal_lines.known_at
 
 from journal_lines
 left join ledger_accounts

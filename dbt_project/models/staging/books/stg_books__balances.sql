@@ -10,6 +10,8 @@ select
     ledger_account_id,
     currency,
     balance_minor,
+    debits_pending_minor,
+    credits_pending_minor,
     ledger_head,
     source,
     as_of_date,

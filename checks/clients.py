@@ -1,0 +1,29 @@
+"""Invariants of watching clients."""
+
+import dagster as dg
+
+from assets.clients import watched_from
+from assets.lake import Lake
+from assets.partitions import business_day, business_days
+
+
+@dg.asset_check(
+    asset="calc_clients__monitoring_thresholds",
+    additional_deps=["raw_books__accounts"],
+    blocking=True,
+    partitions_def=business_days,
+)
+def every_account_is_watched(
+    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
+) -> dg.AssetCheckResult:
+    """Every account of the books has lines that its movements are held to.
+
+    Blocking: an account without lines raises no alert, and looks like one with nothing to hide.
+    """
+    watched = watched_from(lake, business_day(context))
+    unwatched = watched[watched["house_edition"].isna()]
+    return dg.AssetCheckResult(
+        passed=unwatched.empty,
+        description=f"{len(unwatched)} of {len(watched)} accounts have no lines to be watched by.",
+        metadata={"accounts": sorted(unwatched["account_id"])[:20]},
+    )
