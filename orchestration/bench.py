@@ -22,7 +22,7 @@ from rich.table import Table
 
 from domain.errors import DeskNotReady
 from domain.rulebook import ChargePerPosition, maintenance_rule
-from orchestration import bench_books, bench_ledger
+from orchestration import bench_books, bench_closing, bench_ledger
 from orchestration.measuring import Row, best_of, free_port, fresh_home, run_program, wall_seconds
 from orchestration.settings import REPOSITORY, inherited_environment
 
@@ -272,7 +272,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     "writers_postgresql": bench_books.writers_postgresql,
     "available_balance": bench_books.available_balance,
     "verify_events": bench_books.verify_events,
-    "close_day": bench_ledger.close_day,
+    "close_day": bench_closing.close_day,
     "balances": bench_ledger.balances,
     "balances_whole_process": bench_ledger.balances_whole_process,
     "fresh_clone": _fresh_clone,

@@ -19,8 +19,8 @@ import psycopg
 import sqlalchemy as sa
 
 from books import schema
+from books.audit import verify
 from books.engine import create_books, open_books, reading, writing
-from books.journal import verify_chain
 from books.master_keys import load_master_keys, new_master_key
 from books.posting import client_money
 from books.rules import adopt
@@ -29,7 +29,7 @@ from books.vault import Vault
 from domain.errors import DeskNotReady
 from domain.ledger import Transfer
 from orchestration.bench_writer import DAY, batches_of_writer, deposits, post_now, write
-from orchestration.measuring import Row, Taken, fresh_home, in_turn
+from orchestration.measuring import Row, Taken, fresh_home, in_turn, rounded
 from orchestration.postgresql import has_postgresql, serve_postgresql
 from rulebooks import editions_of
 
@@ -87,7 +87,7 @@ def posting_sqlite(sizes: Sizes = FULL) -> list[Row]:
               f"insert"),
         _rate("post_batches_of_100_sqlite", hundred["ours"], 5_000, "bare executemany and commit", hundred["bare"],
               f"Python's work on each transfer; {hundred['ours'] / hundred['bare']:.0%} of the bare insert"),
-        _rate("post_batches_of_10000_sqlite", big["ours"], _rounded(20 * big["core each"]),
+        _rate("post_batches_of_10000_sqlite", big["ours"], rounded(20 * big["core each"]),
               "SQLAlchemy Core row by row, each transfer committed", big["core each"],
               f"{_times(big, 'ours', 'core each')} that peer, {_times(big, 'ours', 'core prepared')} it with "
               f"statements made once ({big['core prepared']:,.0f}/s) and {_times(big, 'ours', 'core at once')} Core "
@@ -158,8 +158,8 @@ def available_balance(sizes: Sizes = FULL) -> list[Row]:
         assert added == sums[chosen[0]], "adding up all transfers gives the same"
         books.dispose()
     return [
-        Row(name, _rounded(float(np.percentile(ours, 99))), "ms", goal, peer="adding up the account's transfers",
-            peer_value=_rounded(scanned), step=STEP,
+        Row(name, rounded(float(np.percentile(ours, 99))), "ms", goal, peer="adding up the account's transfers",
+            peer_value=rounded(scanned), step=STEP,
             limit=f"p99 of {len(ours):,} accounts, at {sizes.generated:,} transfers generated inside SQLite and not "
                   f"posted; the bare look-up of the row is {np.percentile(bare, 99):.3f} ms, the rest is SQLAlchemy"),
     ]  # fmt: skip
@@ -178,14 +178,14 @@ def verify_events(sizes: Sizes = FULL) -> list[Row]:
             bodies = [str(body).encode() for body in found.scalars()]
 
         def verified() -> None:
-            assert verify_chain(books) == len(bodies), "every entry was looked at"
+            assert verify(books).entries == len(bodies), "every entry was looked at"
 
         taken = in_turn({"ours": verified, "bare": lambda: _chain(bodies)}, 3)
         books.dispose()
     ours, bare = len(bodies) / taken["ours"].wall, len(bodies) / taken["bare"].wall
     return [
-        Row("verify_events", _rounded(ours), "events/s", 500_000, peer="bare SHA-256 of the same bytes, one core",
-            peer_value=_rounded(bare), better="higher", step=STEP,
+        Row("verify_events", rounded(ours), "events/s", 500_000, peer="bare SHA-256 of the same bytes, one core",
+            peer_value=rounded(bare), better="higher", step=STEP,
             limit=f"{len(bodies):,} events: chain, columns, typed rows and balances, read from SQLite by all cores; "
                   f"hashing alone is {ours / bare:.0%} of it"),
     ]  # fmt: skip
@@ -470,7 +470,7 @@ def _count_nothing_lost(books: sa.Engine, sizes: Sizes) -> None:
         "no transfer is lost, and none is doubled"
     )
     assert debits == credited == sum(wanted.values()), "debits equal credits"
-    verify_chain(books)
+    verify(books)
 
 
 _ADDED_UP: Final = (
@@ -534,15 +534,8 @@ def _chain(bodies: Sequence[bytes]) -> None:
 
 
 def _rate(name: str, value: float, goal: float, peer: str, peer_value: float, limit: str) -> Row:
-    return Row(
-        name, _rounded(value), "transfers/s", goal, peer, _rounded(peer_value), limit, better="higher", step=STEP
-    )
+    return Row(name, rounded(value), "transfers/s", goal, peer, rounded(peer_value), limit, better="higher", step=STEP)
 
 
 def _times(rates: Mapping[str, float], one: str, other: str) -> str:
     return f"{rates[one] / rates[other]:.1f} ×"
-
-
-def _rounded(value: float) -> float:
-    """Three digits, which is more than a shared machine can repeat."""
-    return float(f"{value:.3g}")

@@ -62,6 +62,11 @@ def in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     }
 
 
+def rounded(value: float) -> float:
+    """Three digits, which is more than a shared machine can repeat."""
+    return float(f"{value:.3g}")
+
+
 @contextmanager
 def fresh_home() -> Iterator[Path]:
     """A folder that is not there yet, in a place of its own, which goes at the end with all that was put into it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import bench, bench_books, bench_ledger, measuring
+from orchestration import bench, bench_books, bench_closing, bench_ledger, measuring
 from orchestration.bench_books import Sizes as BookSizes
 from orchestration.bench_ledger import Sizes as LedgerSizes
 from orchestration.measuring import Row, in_turn
@@ -73,7 +73,7 @@ def test_a_measurement_of_the_books_yields_rows_with_goal_and_peer(
 @pytest.mark.parametrize(
     ("measure", "names"),
     [
-        pytest.param(bench_ledger.close_day, ["close_day_1m", "close_day_50m", "rebuild_50m"], id="close_day"),
+        pytest.param(bench_closing.close_day, ["close_day_1m", "close_day_50m", "rebuild_50m"], id="close_day"),
         pytest.param(bench_ledger.balances, ["balances_duckdb_5m"], id="balances", marks=needs_postgresql),
         pytest.param(bench_ledger.balances_whole_process, ["balances_100k_whole_process"], id="whole_process"),
     ],
