@@ -98,6 +98,16 @@ def revoke_officer_key(
         return ledger_head(connection)
 
 
+def officer_with(connection: sa.Connection, key: SigningKey) -> OfficerKey:
+    """The officer who holds ``key``, where it is in force: how somebody at a terminal shows who it is."""
+    name = key_id(public_text(key))
+    found = _keys(connection, [name]).get(name)
+    if found is None or not found.is_in_force:
+        rule = Rejection.key_must_be_known if found is None else Rejection.key_must_be_in_force
+        raise _refusal(f"Key {name}", rule)
+    return found
+
+
 def request_approval(
     books: Books,
     action: Action | str,
