@@ -84,48 +84,56 @@ def client_states(connection: sa.Connection, client_ids: Collection[str]) -> dic
 
     A client the first edition of the books entered has no steps, and went on trading: it is active.
     """
-    client, step, later, frozen = schema.client.c, *(schema.client_transition.alias() for _ in range(3))
-    last = sa.select(sa.func.max(later.c.sequence)).where(later.c.client_id == client.client_id)
-    query = sa.select(
-        client.client_id,
-        sa.func.substr(client.name, 1, len(SEALED)) == SEALED,
-        step.c.to_state,
-        sa.exists().where(
-            frozen.c.client_id == client.client_id,
-            sa.or_(frozen.c.from_state == State.frozen.value, frozen.c.to_state == State.frozen.value),
-        ),
-    ).join_from(schema.client, step, step.c.sequence == last.correlate(schema.client).scalar_subquery(), isouter=True)
     found: dict[str, State] = {}
-    ever_frozen: list[str] = []
     for batch in batches(sorted(client_ids)):
-        rows: Any = connection.execute(query.where(client.client_id.in_(batch)))
-        for client_id, is_sealed, to_state, was_frozen in rows:
-            first = State.draft if is_sealed else State.active
-            found[client_id] = State(to_state) if to_state is not None else first
-            if was_frozen:
-                ever_frozen.append(client_id)
-    for client_id in ever_frozen:
-        found[client_id] = transitions(connection, client_id)[-1].to_state
+        rows: Any = connection.execute(_STATE_OF_CLIENT, {"names": batch})
+        found.update((client_id, _state(connection, client_id, *row)) for client_id, *row in rows)
     return found
 
 
 def may_trade(connection: sa.Connection, account_ids: Collection[str]) -> dict[str, str | None]:
     """For each account None, or the name of the rule its client would break by trading."""
-    account = schema.account.c
-    client_of: dict[str, str] = {}
-    for batch in batches(sorted(account_ids)):
-        query = sa.select(account.account_id, account.client_id).where(account.account_id.in_(batch))
-        rows: Any = connection.execute(query)
-        client_of.update(tuple(row) for row in rows)
-    states = client_states(connection, set(client_of.values()))
-    verdicts: dict[str, str | None] = {}
-    for account_id in account_ids:
-        if account_id not in client_of:
-            verdicts[account_id] = TransferRejection.accounts_must_exist
-        else:
-            is_active = states[client_of[account_id]] is State.active
+    verdicts: dict[str, str | None] = dict.fromkeys(account_ids, TransferRejection.accounts_must_exist)
+    for batch in batches(sorted(verdicts)):
+        rows: Any = connection.execute(_STATE_OF_ACCOUNT, {"names": batch})
+        for account_id, client_id, *row in rows:
+            is_active = _state(connection, client_id, *row) is State.active
             verdicts[account_id] = None if is_active else TransferRejection.client_must_be_active
     return verdicts
+
+
+def _state(connection: sa.Connection, client_id: str, is_sealed: bool, last: str | None, was_frozen: bool) -> State:
+    """A state from what a query found; only where a freeze was ever booked must signatures be looked at."""
+    if was_frozen:
+        return transitions(connection, client_id)[-1].to_state
+    if last is None:
+        return State.draft if is_sealed else State.active
+    return State(last)
+
+
+def _state_columns() -> tuple[Any, ...]:
+    """Whether the client was entered sealed, where its last step led, and whether any step touched a freeze."""
+    client, step, later, frozen = (schema.client, *(schema.client_transition.alias() for _ in range(3)))
+    last = sa.select(sa.func.max(later.c.sequence)).where(later.c.client_id == client.c.client_id).correlate(client)
+    to_state = sa.select(step.c.to_state).where(step.c.sequence == last.scalar_subquery()).correlate(client)
+    is_freeze = sa.or_(frozen.c.from_state == State.frozen.value, frozen.c.to_state == State.frozen.value)
+    return (
+        sa.func.substr(client.c.name, 1, len(SEALED)) == SEALED,
+        to_state.scalar_subquery(),
+        sa.exists().where(frozen.c.client_id == client.c.client_id, is_freeze),
+    )
+
+
+# Written once: building such a query takes longer than asking it.
+_NAMES: Final[sa.BindParameter[Any]] = sa.bindparam("names", expanding=True)
+_STATE_OF_CLIENT: Final = sa.select(schema.client.c.client_id, *_state_columns()).where(
+    schema.client.c.client_id.in_(_NAMES)
+)
+_STATE_OF_ACCOUNT: Final = (
+    sa.select(schema.account.c.account_id, schema.client.c.client_id, *_state_columns())
+    .join_from(schema.account, schema.client)
+    .where(schema.account.c.account_id.in_(_NAMES))
+)
 
 
 def transitions(connection: sa.Connection, client_id: str) -> list[Transition]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from books import schema
-from books.client_files import CLIENTS_RULEBOOK, SCORE_UNITS, has_current_screening, last_change
+from books.client_files import CLIENTS_RULEBOOK, SCORE_UNITS, last_change
 from books.client_states import client_states, interruption
 from books.clients import details_of
 from books.engine import Books, writing
@@ -122,7 +122,7 @@ def screen_changed(
 ) -> ScreeningRun:
     """Screen every client who has come, or changed, since it was screened last."""
     with writing(books) as connection:
-        due = [name for name in _open_clients(connection) if not has_current_screening(connection, name)]
+        due = due_clients(connection)
         return screen_clients(connection, due, watchlists, vault=vault, booked_on=booked_on, known_at=known_at)
 
 
@@ -278,6 +278,22 @@ def _open_clients(connection: sa.Connection) -> list[str]:
     """Clients the desk still has to do with."""
     every: Any = connection.execute(sa.select(schema.client.c.client_id)).scalars().all()
     return sorted(name for name, state in client_states(connection, every).items() if state not in FINAL)
+
+
+def due_clients(connection: sa.Connection) -> list[str]:
+    """Clients whom :func:`books.client_files.has_current_screening` denies, asked of all at once."""
+    hit, watchlist = schema.screening.c, schema.watchlist.c
+    last = sa.select(hit.client_id, watchlist.name, sa.func.max(hit.sequence))
+    last = last.join_from(schema.screening, schema.watchlist).where(hit.entry_id.is_(None))
+    rows: Any = connection.execute(last.group_by(hit.client_id, watchlist.name))
+    screened = {(client_id, name): sequence for client_id, name, sequence in rows}
+    lists, every = lists_in_force(connection), _open_clients(connection)
+    changed = last_change(connection, every)
+    return [
+        client_id
+        for client_id in every
+        if not lists or any(screened.get((client_id, name), 0) <= changed[client_id] for name in lists)
+    ]
 
 
 def _spoken(versions: dict[str, str]) -> str:

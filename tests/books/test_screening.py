@@ -14,7 +14,7 @@ from books.clients import open_client, set_client_detail, take_over_client
 from books.engine import reading
 from books.journal import ledger_head, verify_chain
 from books.rules import adopt
-from books.screening import decide_hit, enter_watchlist, lists_in_force, screen_changed, screen_clients
+from books.screening import decide_hit, due_clients, enter_watchlist, lists_in_force, screen_changed, screen_clients
 from domain.clients.watchlists import ListedName, ListEntry, Watchlist
 from domain.errors import NameNotUsable, TransferRefused
 from rulebooks import editions_of
@@ -46,8 +46,11 @@ def hits(books: sa.Engine) -> list[tuple[str, str, int, str]]:
 
 
 def is_current(books: sa.Engine, client_id: str) -> bool:
+    """By the question about one client, and by the question about all of them."""
     with reading(books) as connection:
-        return has_current_screening(connection, client_id)
+        answer = has_current_screening(connection, client_id)
+        assert answer == (client_id not in due_clients(connection))
+        return answer
 
 
 def test_a_list_that_comes_for_the_first_time_is_held_against_everybody(listed: sa.Engine, house_list: Any) -> None:
