@@ -2,9 +2,8 @@
 
 import os
 import re
-import subprocess
-import sys
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,27 @@ import yaml
 
 from assets.lake import Lake
 from assets.schemas import TABLES
-from domain.money import EXPONENTS, half_up, market_value_minor, ratio_of_minor
+from domain.money import EXPONENTS, format_minor, half_up, market_value_minor, ratio_of_minor
+from domain.rulebook import ageing_schedules
+from rulebooks import load_rulebook
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = REPOSITORY / "dbt_project"
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 15), date(2026, 6, 16), date(2026, 6, 17)
 FIRST_BATCH, SECOND_BATCH = "20260617T140000Z", "20260617T150000Z"
-HEAD = "9:00000000000000aa"
 
 pytestmark = pytest.mark.xdist_group("dbt")
 
 
 class TinyLake:
-    """Writes rows with their circumstances filled in, and empty columns where a test has nothing to say."""
+    """What one small desk was told, day by day."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, write_rows: Callable[..., None]) -> None:
         self.lake = lake
+        self.write_rows = write_rows
 
     def write(self, table: str, day: date, rows: list[dict[str, Any]], part: str = "all") -> None:
-        known_at = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=22)
-        circumstances = {"source": "synthetic", "known_at": known_at, "as_of_date": day, "ledger_head": HEAD}
-        frame = pd.DataFrame([{**circumstances, **row} for row in rows])
-        frame = frame.reindex(columns=TABLES[table].names).astype(object)
-        self.lake.write(table, frame.where(frame.notna(), None), day, part)
+        self.write_rows(self.lake, table, day, rows, part)
 
     def market(self) -> None:
         closes = {
@@ -157,39 +154,18 @@ class TinyLake:
 
 
 @pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(
+    tmp_path_factory: pytest.TempPathFactory, write_rows: Callable[..., None], run_dbt_on: Callable[..., None]
+) -> Lake:
     """Build every model, data test and unit test once over the tiny lake."""
     folder = tmp_path_factory.mktemp("desk")
     lake = Lake(folder / "lake", folder / "warehouse.duckdb")
     lake.prepare()
-    tiny = TinyLake(lake)
+    tiny = TinyLake(lake, write_rows)
     tiny.market()
     tiny.books()
     tiny.requirements()
-    # A process of its own, as in production: while dbt lives it alone may open the warehouse.
-    dbt = [
-        str(Path(sys.executable).parent / "dbt"),
-        "build",
-        "--project-dir",
-        str(PROJECT),
-        "--profiles-dir",
-        str(PROJECT),
-    ]
-    places = {
-        "LOMBARD_LAKE": str(lake.root),
-        "LOMBARD_WAREHOUSE": str(lake.warehouse),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-    }
-    built = subprocess.run(
-        [*dbt, "--quiet", "--vars", "{as_of_date: 2026-06-17}"],
-        cwd=REPOSITORY,
-        env={**os.environ, **places},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout
+    run_dbt_on(lake, "build", WEDNESDAY)
     return lake
 
 
@@ -270,16 +246,38 @@ def test_money_in_sql_is_money_in_python(lake: Lake) -> None:
     assert half_up(-5, 10) == -1
 
 
-def compile_macro(call: str) -> str:
-    """Expand one call of macros/money.sql the way dbt does."""
+def test_money_for_people_reads_the_same_in_sql(lake: Lake) -> None:
+    cases = [(minor, 0, c) for minor in (0, 5, 99, 100, 123_456, 1_000_000_000_007) for c in ("USD", "JPY", "KWD")]
+    told = answer(lake, compile_macro("format_minor('quantity', 'currency')"), cases)
+    assert told == [format_minor(minor, currency) for minor, _, currency in cases]
+
+
+def test_ages_fall_into_the_buckets_of_the_rulebook(lake: Lake) -> None:
+    """Interest (1220) ages like a loan, what was advanced or overdrawn like a receivable."""
+    schedules = ageing_schedules(load_rulebook("house.ageing").governing(on=WEDNESDAY)).schedules
+    cases = [(days, 0, code) for days in range(100) for code in ("1220", "1320", "2010")]
+    schedule_of = {"1220": "loans", "1320": "receivables", "2010": "receivables"}
+    bucket = compile_macro("age_bucket('currency', 'quantity')", "closing.sql")
+    expected = [schedules[schedule_of[code]].bucket_of(days).name for days, _, code in cases]
+    assert answer(lake, bucket, cases) == expected
+    schedule = compile_macro("ageing_schedule('currency')", "closing.sql")
+    assert answer(lake, schedule, cases) == [schedule_of[code] for _, _, code in cases]
+    closed = [
+        bucket.up_to_days for one in schedules.values() for bucket in one.buckets if bucket.up_to_days is not None
+    ]
+    assert int(compile_macro("ageing_window_days()", "closing.sql")) == max(closed) + 1
+
+
+def compile_macro(call: str, file: str = "money.sql") -> str:
+    """Expand one call of a macro the way dbt does."""
     import jinja2
 
-    text = (PROJECT / "macros" / "money.sql").read_text()
+    text = (PROJECT / "macros" / file).read_text()
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  (what comes out is SQL, not a page)
     return environment.from_string(text + "{{ " + call + " }}").render().strip()
 
 
-def answer(lake: Lake, expression: str, cases: list[tuple[int, int, str]]) -> list[int]:
+def answer(lake: Lake, expression: str, cases: list[tuple[int, int, str]]) -> list[Any]:
     with lake.door() as connection:
         connection.register("cases", pd.DataFrame(cases, columns=["quantity", "price", "currency"]))
         return [row[0] for row in connection.execute(f"select {expression} from cases").fetchall()]

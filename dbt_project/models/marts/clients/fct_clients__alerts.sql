@@ -19,13 +19,15 @@ all_movements as (
 accounts as (
 
     select * from {{ ref('stg_books__accounts') }}
+    where as_of_date > {{ previous_close() }}
 
 ),
 
--- The lines in force at the close that first looked at a day.
+-- The lines in force at the close that first looks at a day.
 thresholds as (
 
     select * from {{ source('lake', 'calc_clients__monitoring_thresholds') }}
+    where as_of_date > {{ previous_close() }}
 
 ),
 
@@ -305,10 +307,13 @@ large_cash_alerts as (
 
 ),
 
+-- No rulebook may look back further on a device than a year.
 accesses as (
 
     select * from {{ ref('stg_clients__accesses') }}
-    where as_of_date <= {{ closing_day() }}
+    where
+        as_of_date > {{ previous_close() }} - 366
+        and as_of_date <= {{ closing_day() }}
 
 ),
 

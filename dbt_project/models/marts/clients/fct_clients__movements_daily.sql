@@ -26,12 +26,18 @@ lines as (
 ledger_accounts as (
 
     select * from {{ ref('stg_books__ledger_accounts') }}
+    where
+        as_of_date > {{ previous_close() }}
+        and as_of_date <= {{ closing_day() }}
 
 ),
 
 accounts as (
 
     select * from {{ ref('stg_books__accounts') }}
+    where
+        as_of_date > {{ previous_close() }}
+        and as_of_date <= {{ closing_day() }}
 
 ),
 
@@ -43,6 +49,9 @@ own_counterparties as (
         counterparty
 
     from {{ source('lake', 'raw_clients__counterparties') }}
+    where
+        as_of_date > {{ previous_close() }}
+        and as_of_date <= {{ closing_day() }}
 
 ),
 

@@ -23,6 +23,7 @@ rolled as (
 ledger_accounts as (
 
     select * from {{ ref('stg_books__ledger_accounts') }}
+    where as_of_date = {{ closing_day() }}
 
 )
 
@@ -43,7 +44,4 @@ select
     rolled.as_of_date
 
 from rolled
-left join ledger_accounts
-    on
-        rolled.ledger_account_id = ledger_accounts.ledger_account_id
-        and rolled.as_of_date = ledger_accounts.as_of_date
+left join ledger_accounts on rolled.ledger_account_id = ledger_accounts.ledger_account_id
