@@ -11,12 +11,14 @@ from rich.text import Text
 
 from domain.errors import DeskError
 from orchestration.approvals_command import app as approvals
+from orchestration.clients_command import app as clients
 from orchestration.settings import load_settings
 
 app = typer.Typer(
     help="Lombard, an open platform for a stock margin-financing desk.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+app.add_typer(clients, name="clients")
 app.add_typer(approvals, name="approvals")
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 132)
 
