@@ -61,6 +61,10 @@ class ProofRefused(DeskError):
     """A proof that does not prove what it says."""
 
 
+class TableNotSealable(DeskError):
+    """A table with a column that has no plain bytes to be hashed."""
+
+
 class MarketFolderNotUsable(DeskError):
     """A market-data folder that is missing, empty, or of no layout we read."""
 
