@@ -141,7 +141,7 @@ def test_bringing_in_the_same_desk_again_after_it_moved_on_changes_nothing(
     assert bring(OPENING) == head
 
 
-OTHERWISE = {
+OTHERWISE: dict[str, tuple[str, int, dict[str, Any], str]] = {
     "a client by another name": ("clients", 0, {"name": "Ada Byron"}, "clients, line 2, name"),
     "a client from another source": ("clients", 0, {"source": "older"}, "clients, line 2, source"),
     "an account opened on another day": ("accounts", 1, {"opened_on": DAY}, "accounts, line 3, opened_on"),
