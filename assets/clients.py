@@ -1,7 +1,7 @@
 """Clients: the lines their movements are watched by, as the rulebooks have them, for the models that watch."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Final
 
@@ -71,10 +71,3 @@ def _in_e8(ratio: Fraction) -> int:
     scaled = ratio * 10**8
     assert scaled.denominator == 1, "a ratio of the rulebook has at most eight decimals"
     return int(scaled)
-
-
-def watched_from(lake: Lake, day: date) -> pd.DataFrame:
-    """Market and currency of every account of the day, and whether there are lines to watch it by."""
-    accounts = lake.read("raw_books__accounts", day)[["account_id", "market", "currency"]]
-    lines = lake.read("calc_clients__monitoring_thresholds", day)[["market", "currency", "house_edition"]]
-    return accounts.merge(lines, on=["market", "currency"], how="left", validate="many_to_one")
