@@ -275,6 +275,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     "close_day": bench_closing.close_day,
     "balances": bench_ledger.balances,
     "balances_whole_process": bench_ledger.balances_whole_process,
+    "seal_columns": bench_ledger.seal_columns,
     "fresh_clone": _fresh_clone,
 }
 

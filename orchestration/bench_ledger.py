@@ -1,12 +1,13 @@
-"""How fast balances are read from the ledger's lines, which are generated and not posted."""
+"""How fast balances are read from the ledger's lines, and lines sealed. They are generated, not posted."""
 
 import csv
+import hashlib
 import io
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,9 @@ from typing import Any, Final
 
 import duckdb
 import psycopg
+import pyarrow as pa
 
+from books.seals import ROWS_PER_BLOCK, first_broken_block, seal
 from orchestration.measuring import Row, fresh_home, in_turn, rounded
 from orchestration.postgresql import has_postgresql, serve_postgresql
 
@@ -108,6 +111,54 @@ def balances_whole_process(sizes: Sizes = FULL) -> list[Row]:
             limit=f"{peer / ours:.1f} × (goal 8), {sizes.postings:,} postings read from text; starting Python and "
                   f"DuckDB alone takes {taken['start'].wall:.2f} s"),
     ]  # fmt: skip
+
+
+def seal_columns(sizes: Sizes = FULL) -> list[Row]:
+    """Sealing the columns of lines, beside loading the same lines, and beside hashing them row by row: CPU time."""
+    with fresh_home() as folder, open_warehouse(folder) as warehouse:
+        parquet = folder / "lines.parquet"
+        generated = _lines(f"range({sizes.sealed_lines // 2})", sizes.accounts, FIRST_DAY)
+        warehouse.execute(f"COPY ({generated}) TO '{parquet}' (FORMAT parquet)")
+        table = warehouse.sql(f"SELECT * FROM read_parquet('{parquet}')").to_arrow_table()
+        rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        spelled = [_spelled(row) for row in rows]
+        load = f"CREATE OR REPLACE TABLE line AS SELECT * FROM read_parquet('{parquet}')"
+        works: dict[str, Callable[[], object]] = {
+            "seal": lambda: seal(table),
+            "load": lambda: (warehouse.execute(load), warehouse.execute("CHECKPOINT")),
+            "rows": lambda: _hash_rows(map(_spelled, rows)),
+            "spelled": lambda: _hash_rows(spelled),
+        }
+        taken = in_turn(works, sizes.rounds)
+    sealed, middle = seal(table), table.num_rows // 2
+    assert first_broken_block(table, sealed) is None, "an untouched table keeps its seal"
+    assert first_broken_block(_changed(table, middle), sealed) == middle // ROWS_PER_BLOCK, "a change is traced"
+    ours, loaded, by_row = taken["seal"].cpu, taken["load"].cpu, taken["rows"].cpu
+    return [
+        Row("seal_columns", rounded(ours), "cpu-s", rounded(min(0.6 * loaded, by_row / 10)),
+            "loading the same lines into DuckDB", rounded(loaded), step=STEP,
+            limit=f"{ours / loaded:.2f} × the load (goal 0.6); {by_row / ours:.0f} × less than SHA-256 row by row in "
+                  f"Python ({by_row:.2f} cpu-s, goal 10), {taken['spelled'].cpu / ours:.0f} × less where the rows are "
+                  f"bytes already; {table.num_rows:,} generated lines"),
+    ]  # fmt: skip
+
+
+def _spelled(row: tuple[Any, ...]) -> bytes:
+    return "|".join(map(str, row)).encode()
+
+
+def _hash_rows(rows: Iterable[bytes]) -> None:
+    sha256, previous = hashlib.sha256, bytes(32)
+    for row in rows:
+        previous = sha256(previous + row).digest()
+
+
+def _changed(table: pa.Table, row: int) -> pa.Table:
+    """The same table with one minor unit more in one row."""
+    at = table.column_names.index("signed_minor")
+    amounts = table.column(at).to_numpy().copy()
+    amounts[row] += 1
+    return table.set_column(at, "signed_minor", pa.array(amounts))
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def test_a_measurement_of_the_books_yields_rows_with_goal_and_peer(
         pytest.param(bench_closing.close_day, ["close_day_1m", "close_day_50m", "rebuild_50m"], id="close_day"),
         pytest.param(bench_ledger.balances, ["balances_duckdb_5m"], id="balances", marks=needs_postgresql),
         pytest.param(bench_ledger.balances_whole_process, ["balances_100k_whole_process"], id="whole_process"),
+        pytest.param(bench_ledger.seal_columns, ["seal_columns"], id="seal_columns"),
     ],
 )
 def test_a_measurement_of_the_ledger_yields_rows_beside_a_peer(
@@ -114,6 +115,7 @@ def test_works_taken_in_turn_favour_none_of_them() -> None:
 
 def test_every_measurement_of_the_books_can_be_asked_for_alone() -> None:
     wanted = {"posting_sqlite", "writers_postgresql", "available_balance", "verify_events", "close_day", "balances"}
+    wanted |= {"balances_whole_process", "seal_columns"}
     assert wanted <= bench.MEASUREMENTS.keys()
 
 
