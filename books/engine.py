@@ -101,8 +101,9 @@ def writing(books: Books) -> Iterator[sa.Connection]:
     try:
         with books.connect().execution_options(books_writing=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
-                # First statement of the transaction, so that its snapshot holds all that was written before.
-                connection.execute(sa.text("LOCK TABLE event IN EXCLUSIVE MODE"))
+                # First statement of the transaction, so that its snapshot holds all that was written before. Of the
+                # tables every posting writes to, this is the one that a desk without rights over history may lock.
+                connection.execute(sa.text("LOCK TABLE balance IN EXCLUSIVE MODE"))
             yield connection
     except OperationalError as problem:
         if getattr(problem.orig, "sqlstate", None) in _NOT_ORDERED:
