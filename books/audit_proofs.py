@@ -167,7 +167,7 @@ def _sealed(connection: sa.Connection, day: date) -> SignedCheckpoint:
     if not signed:
         raise ProofNotPossible(
             f"A proof needs a sealed day up to {day}, but there is none. Nothing was written; seal a day with "
-            f"`lombard audit seal`, and ask again."
+            f"`lombard seal`, and ask again."
         )
     return signed[-1]
 
