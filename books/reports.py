@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from books import schema
 from books.engine import Books, reading
-from books.journal import open_day
+from books.journal import batches, open_day
 from books.ledger_accounts import ledger_accounts
 from books.positions import UNNAMED
 from books.rules import chart_on
 from domain.errors import ReportNotPossible
-from domain.ledger import AccountClass, Chart, ledger_account_id
+from domain.ledger import AccountClass, AnyTransfer, Chart, SecurityTransfer, Transfer, ledger_account_id
 
 NOT_FOR_CLIENTS: Final = frozenset({"1230"})
 """Classes per client that say what the desk thinks of a client, not what lies between them."""
@@ -287,3 +287,31 @@ def _first_edition(sign: int) -> sa.Select[Any]:
         moved.effective_on,
         event.booked_on,
     ).join_from(schema.position_movement, schema.event)
+
+
+def transfers_named(books: Books, transfer_ids: Sequence[str]) -> list[AnyTransfer]:
+    """Transfers of money or of shares by their ids, in the order asked for.
+
+    Raises
+    ------
+    ReportNotPossible
+        One of them was never booked.
+    """
+    found: dict[str, AnyTransfer] = {}
+    kinds: tuple[tuple[sa.Table, Any], ...] = (
+        (schema.transfer, Transfer),
+        (schema.security_transfer, SecurityTransfer),
+    )
+    with reading(books) as connection:
+        for table, kind in kinds:
+            columns = [column for column in table.columns if column.name != "sequence"]
+            for batch in batches(transfer_ids):
+                rows = connection.execute(sa.select(*columns).where(table.c.transfer_id.in_(batch)))
+                found |= {row.transfer_id: kind(*row) for row in rows}
+    for transfer_id in transfer_ids:
+        if transfer_id not in found:
+            raise ReportNotPossible(
+                f"A transfer is named by the id it was booked under, but the books know no {transfer_id[:64]!a}. "
+                f"Nothing was written; `lombard books journal --day D` lists them."
+            )
+    return [found[transfer_id] for transfer_id in transfer_ids]
