@@ -193,17 +193,17 @@ def _trust(has_keys: bool) -> str:
 def _print(proven: Verification, *, has_witness: bool, has_keys: bool) -> None:
     table = Table(title="The history is as it was written", title_justify="left", show_header=False)
     table.add_row("Entries · 分录", f"{proven.entries:,}, each following from the one before")
-    table.add_row("Head · 链头", str(proven.head))
+    table.add_row("Head · 账头", str(proven.head))
     if proven.checkpoints:
         sealed = (
             f"{proven.checkpoints:,} checkpoints hold, up to {proven.sealed_until}, entry {proven.sealed_entries:,}"
         )
-        table.add_row("Sealed days · 封存", sealed)
+        table.add_row("Sealed days · 封账", sealed)
         table.add_row("Signed with · 签名密钥", ", ".join(proven.key_ids) + _trust(has_keys))
     else:
-        table.add_row("Sealed days · 封存", "none: nothing was signed")
+        table.add_row("Sealed days · 封账", "none: nothing was signed")
     if proven.projections:
-        table.add_row("Projections · 余额", f"{proven.projections:,} rows are what the transfers sum to")
+        table.add_row("Projections · 余额投影", f"{proven.projections:,} rows are what the transfers sum to")
     table.add_row("Time · 用时", f"{proven.seconds:.2f} s, {proven.entries_per_second:,.0f} entries a second")
     console.print(table)
     if proven.sealed_entries < proven.entries and not has_witness:
