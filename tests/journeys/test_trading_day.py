@@ -15,7 +15,8 @@ import dagster as dg
 import pytest
 from playwright.sync_api import sync_playwright
 
-from books.positions import Movement, move_positions
+from books.positions import shares_delivered
+from books.posting import post
 from domain.errors import CheckFailed, NoPrices
 from orchestration.desk import now
 from orchestration.truth import score_truth
@@ -142,9 +143,9 @@ def test_a_missing_price_stops_the_morning_before_margin(synthetic_day: "Day") -
     desk = synthetic_day.desk
     published = (desk.settings.published / "_manifest.json").read_text()
     account = desk.lake.read("raw_books__accounts", synthetic_day.plan.day)["account_id"].iloc[0]
-    shares = Movement("gift", account, "US.NOBODY", "deposit", 100, NEXT_DAY)
+    shares = shares_delivered("gift", account, "custodian.USD", "US.NOBODY", 100, NEXT_DAY)
     with desk.books() as engine:
-        move_positions(engine, [shares], booked_on=NEXT_DAY, known_at=now())
+        post(engine, [shares], booked_on=NEXT_DAY, known_at=now())
     with pytest.raises(CheckFailed, match="every_position_is_priced"):
         desk.run("start_of_day", NEXT_DAY)
     assert (desk.settings.published / "_manifest.json").read_text() == published
