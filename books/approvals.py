@@ -55,6 +55,7 @@ class Approval:
     decision_signature: str | None
     checker: OfficerKey | None
     decided_on: date | None
+    decided_at: int | None = None
 
 
 def approval_terms_on(connection: sa.Connection, day: date) -> ApprovalTerms:
@@ -72,7 +73,11 @@ _TERMS: Final[dict[str, tuple[object, ApprovalTerms]]] = {}
 def enter_officer_key(
     books: Books, officer_id: str, role: str, public_key: str, *, source: str, booked_on: date, known_at: datetime
 ) -> str:
-    """Enter an officer's public key, and in which role it signs; returns its id."""
+    """Enter an officer's public key, and in which role it signs; returns its id.
+
+    The keys of the day the first one was entered are the founders'. Every later one needs an approval of exactly
+    :func:`key_content`, given before it is entered: who can write the books cannot make a second officer.
+    """
     for what, text in (("officer_id", officer_id), ("role", role)):
         if not _PLAIN.fullmatch(text):
             raise refused(
@@ -84,7 +89,46 @@ def enter_officer_key(
     what_it_is = {"key_id": name, "officer_id": officer_id, "role": role, "public_key": public_key, "source": source}
     with writing(books) as connection:
         book(connection, [Entry("officer_key", name, booked_on, what_it_is)], booked_on, known_at)
+        if not is_vetted(connection, name):
+            raise refused(
+                f"Key {name} of officer {officer_id}",
+                "approval_must_stand",
+                f"the officers of {_founding_day(connection)} founded the desk, and every later key needs an approval "
+                f"of {Action.officer_key} of {officer_id} first",
+            )
     return name
+
+
+def key_content(officer_id: str, role: str, public_key: str) -> dict[str, object]:
+    """What an approval of an officer's key is about; its action is ``officer_key``, its subject the officer."""
+    return {"officer_id": officer_id, "role": role, "public_key": public_key}
+
+
+def is_vetted(connection: sa.Connection, name: str) -> bool:
+    """Whether a key is a founder's, or two officers had signed for it before it was entered."""
+    key, event = schema.officer_key.c, schema.event.c
+    query = sa.select(key.officer_id, key.role, key.public_key, key.sequence, event.booked_on)
+    found: Any = connection.execute(
+        query.join_from(schema.officer_key, schema.event).where(key.key_id == name)
+    ).one_or_none()
+    if found is None:
+        return False
+    if found.booked_on == _founding_day(connection):
+        return True
+    digest = content_hash(key_content(found.officer_id, found.role, found.public_key))
+    # Only an approval given earlier counts, so that no key ever vouches for itself.
+    return any(
+        one.decided_at is not None and one.decided_at < found.sequence and stands(connection, one)
+        for one in _approvals_of(connection, Action.officer_key, found.officer_id, digest)
+    )
+
+
+def _founding_day(connection: sa.Connection) -> date | None:
+    first = sa.select(sa.func.min(schema.officer_key.c.sequence)).scalar_subquery()
+    day: date | None = connection.execute(
+        sa.select(schema.event.c.booked_on).where(schema.event.c.sequence == first)
+    ).scalar_one_or_none()
+    return day
 
 
 def revoke_officer_key(
@@ -102,7 +146,7 @@ def officer_with(connection: sa.Connection, key: SigningKey) -> OfficerKey:
     """The officer who holds ``key``, where it is in force: how somebody at a terminal shows who it is."""
     name = key_id(public_text(key))
     found = _keys(connection, [name]).get(name)
-    if found is None or not found.is_in_force:
+    if found is None or not found.is_in_force or not is_vetted(connection, name):
         rule = Rejection.key_must_be_known if found is None else Rejection.key_must_be_in_force
         raise _refusal(f"Key {name}", rule)
     return found
@@ -206,12 +250,15 @@ def standing_approval(
 
 def is_approved(connection: sa.Connection, action: str, subject: str, hash_of_content: str) -> bool:
     """Whether some approval of exactly this stands, for whoever keeps no id of one."""
+    return any(stands(connection, one) for one in _approvals_of(connection, action, subject, hash_of_content))
+
+
+def _approvals_of(connection: sa.Connection, action: str, subject: str, hash_of_content: str) -> list[Approval]:
     column = schema.approval_request.c
     query = sa.select(column.approval_id).where(
         column.action == str(action), column.subject == subject, column.content_hash == hash_of_content
     )
-    found = approvals(connection, connection.execute(query).scalars().all())
-    return any(stands(connection, one) for one in found.values())
+    return list(approvals(connection, connection.execute(query).scalars().all()).values())
 
 
 def stands(connection: sa.Connection, found: Approval) -> bool:
@@ -226,6 +273,8 @@ def stands(connection: sa.Connection, found: Approval) -> bool:
     return (
         judge_request(request, maker, terms, is_signed=asked) is None
         and judge_decision(decision, request, maker, checker, terms, is_signed=allowed) is None
+        and is_vetted(connection, maker.key_id)
+        and is_vetted(connection, checker.key_id)
     )
 
 
@@ -314,7 +363,7 @@ def _approval(row: tuple[Any, ...]) -> Approval:
         decision = Decision(row[0], *row[8:11])
     maker = _key(row[12:16], _in_force(maker_gone, decided_at))
     checker = _key(row[16:20], _in_force(checker_gone, decided_at)) if decision else None
-    return Approval(request, row[6], maker, decision, row[11], checker, booked_on)
+    return Approval(request, row[6], maker, decision, row[11], checker, booked_on, decided_at)
 
 
 def _in_force(revoked_at: int | None, decided_at: int | None) -> bool:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
 from books.engine import Books, reading
 from books.schema import TABLE_OF_KIND, checkpoint, event, instant_text, metadata
-from domain.errors import LedgerTampered, TransferRefused
+from domain.errors import TransferRefused
 from domain.ledger import GENESIS_HASH, Rejection, canonical, entry_hash
 
 ROWS_PER_STATEMENT: Final = 5_000
@@ -197,29 +197,6 @@ def _insert_text(table: str, paramstyle: str) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
 
 
-def verify_chain(books: Books, witness: LedgerHead | str | None = None) -> int:
-    """Recompute every hash, compare every column and typed row with its entry; returns how many entries there are.
-
-    A chain cannot know that its end was cut off or that it was rebuilt as a whole. Give a ``witness``, a ledger head
-    kept elsewhere (published tables carry one), and that is found too. Raises :class:`LedgerTampered`.
-    """
-    with reading(books) as connection:
-        count, seen_witness = 0, witness is None
-        previous_hash = GENESIS_HASH
-        for row in connection.execute(sa.select(event).order_by(event.c.sequence), execution_options=_STREAMED):
-            count += 1
-            body = row.body.encode()
-            previous_hash = entry_hash(previous_hash, body)
-            if row.sequence != count or previous_hash != row.entry_hash or not _columns_agree(row, body):
-                raise _tampered(count, "does not follow from the entries before it")
-            seen_witness = seen_witness or str(witness) == str(LedgerHead(count, previous_hash))
-        if not seen_witness:
-            raise _tampered(count, f"and those before it do not contain the head {witness} that was seen earlier")
-        for kind in TABLE_OF_KIND:
-            _verify_typed_rows(connection, kind)
-    return count
-
-
 def require_known(connection: sa.Connection, column: sa.Column[str], values: Iterable[str], what_for: str) -> None:
     """Refuse the batch when one of ``values`` is not in ``column``."""
     wanted = sorted(set(values))
@@ -277,39 +254,4 @@ def _refuse_closed_day(connection: sa.Connection, booked_on: date, last_day: dat
         Rejection.day_must_be_open,
         f"it is to be booked on {booked_on}, but {why}, and a closed day never changes; book it on {open_since} or "
         f"later, effective {first.effective_on}",
-    )
-
-
-def _columns_agree(row: sa.Row[Any], body: bytes) -> bool:
-    told = json.loads(body)
-    return all(
-        told[name] == value
-        for name, value in (
-            ("sequence", row.sequence),
-            ("kind", row.kind),
-            ("business_key", row.business_key),
-            ("effective_on", row.effective_on.isoformat()),
-            ("booked_on", row.booked_on.isoformat()),
-            ("known_at", instant_text(row.known_at)),
-        )
-    )
-
-
-def _verify_typed_rows(connection: sa.Connection, kind: str) -> None:
-    table = TABLE_OF_KIND[kind]
-    names = [column.name for column in table.columns][1:]
-    query = sa.select(event.c.kind, event.c.body, table).join_from(table, event).order_by(table.c.sequence)
-    for row in connection.execute(query, execution_options=_STREAMED):
-        what = dict(zip(names, row[3:], strict=True))
-        if row[0] != kind or canonical(spoken(what)) != canonical(spoken(json.loads(row[1])["what"])):
-            raise _tampered(row[2], f"does not say what its row in table {table.name} says")
-    told = sa.select(event.c.sequence).where(event.c.kind == kind, event.c.sequence.not_in(sa.select(table.c.sequence)))
-    if missing := connection.execute(told.limit(1)).scalar_one_or_none():
-        raise _tampered(missing, f"has lost its row in table {table.name}")
-
-
-def _tampered(sequence: int, finding: str) -> LedgerTampered:
-    return LedgerTampered(
-        f"Entry {sequence} of the books {finding}. Every entry must be as it was written; nothing was written now. "
-        f"Stop posting, keep a copy of the store as evidence, and restore the last backup whose head is known."
     )

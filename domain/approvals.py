@@ -32,6 +32,7 @@ class Action(StrEnum):
     model_promotion = auto()
     freeze = auto()
     unfreeze = auto()
+    officer_key = auto()
 
 
 class Verdict(StrEnum):

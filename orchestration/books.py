@@ -4,9 +4,11 @@ Light to import: a terminal command about the books waits for nothing else.
 """
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TypedDict
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from books.engine import open_books
 from books.journal import open_day
@@ -16,10 +18,17 @@ from domain.errors import DeskNotReady
 class OpenBooks:
     """The engine of the books for the length of a ``with`` block."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, *, may_be_new: bool = False) -> None:
+        self.url, self.may_be_new = url, may_be_new
 
     def __enter__(self) -> Engine:
+        # SQLite would make an empty file where there is none, and call it books.
+        file = make_url(self.url).database if self.url.startswith("sqlite") else None
+        if file and not self.may_be_new and not Path(file).exists():
+            raise DeskNotReady(
+                f"The books should lie at {file}, but there is no such file. Nothing was made; run `lombard init` or "
+                f"`make demo` first, or correct LOMBARD_BOOKS_URL."
+            )
         self._engine = open_books(self.url)
         return self._engine
 

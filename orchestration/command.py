@@ -11,6 +11,8 @@ from rich.text import Text
 
 from domain.errors import DeskError
 from orchestration.approvals_command import app as approvals
+from orchestration.audit_command import app as audit
+from orchestration.books_command import app as books
 from orchestration.clients_command import app as clients
 from orchestration.settings import load_settings
 
@@ -18,6 +20,8 @@ app = typer.Typer(
     help="Lombard, an open platform for a stock margin-financing desk.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+app.add_typer(audit)
+app.add_typer(books, name="books")
 app.add_typer(clients, name="clients")
 app.add_typer(approvals, name="approvals")
 console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 132)

@@ -27,6 +27,7 @@ from orchestration.books import OpenBooks, now
 from orchestration.definitions import build_definitions
 from orchestration.jobs import DEFAULT_CONFIG, sliced
 from orchestration.settings import Settings
+from orchestration.vaults import made_vault
 from rulebooks import editions_of
 
 INSTANCE: Final = """\
@@ -98,10 +99,11 @@ class Desk:
             adopt(engine, editions_of(), booked_on=open_day(engine) or FIRST_DAY, known_at=now())
         if not settings.signing_key.exists():
             save_key(new_key(), settings.signing_key)
+        made_vault(settings)
 
     def books(self) -> OpenBooks:
         """Open the books for one block."""
-        return OpenBooks(self.settings.books_url)
+        return OpenBooks(self.settings.books_url, may_be_new=True)
 
     def build_views(self, day: date = FIRST_DAY) -> None:
         """Create every dbt model over the lake as it stands; ``day`` is the one a close will next be about."""

@@ -6,14 +6,18 @@ A real desk's keys stay with their owners and never come near the desk's home; `
 from pathlib import Path
 from typing import Final
 
-from books.approvals import decide, enter_officer_key, request_approval
+from sqlalchemy import Engine
+
+from books.approvals import approval_terms_on, decide, enter_officer_key, request_approval
+from books.engine import writing
 from books.signatures import SigningKey, load_key, new_key, public_text, save_key
 from ml.registry import approval_subject
-from orchestration.books import earliest
+from orchestration.books import When, earliest
 from orchestration.desk import Desk
 from orchestration.resources import build_registry
 
-ROLES: Final = ("modelling", "validation")
+MAKER: Final = "modelling"
+CHECKER: Final = "validation"
 """Who asks for a promotion, and who allows it (``rulebooks/house/approvals.yaml``)."""
 
 
@@ -25,9 +29,10 @@ def approve_promotions(desk: Desk, model_name: str) -> int:
         for version in registry.promoted(model_name)
         if not registry.is_approved(approval_subject(model_name, version.version), version.tags["manifest_sha256"])
     ]
-    maker, checker = (_synthetic_key(desk, role) for role in ROLES)
     with desk.books() as engine:
         when = earliest(engine)
+        keys = _found(engine, desk.settings.home / "keys" / "officers", when)
+        maker, checker = keys[MAKER], keys[CHECKER]
         for version in waiting:
             subject, approval_id = approval_subject(model_name, version.version), f"promotion.{version.run_id}"
             summary = f"{subject} takes over: {version.tags.get('promotion', 'it won')}"
@@ -39,12 +44,16 @@ def approve_promotions(desk: Desk, model_name: str) -> int:
     return len(waiting)
 
 
-def _synthetic_key(desk: Desk, role: str) -> SigningKey:
-    """A synthetic officer's key, made and entered in the books when it is first needed."""
-    path: Path = desk.settings.home / "keys" / "officers" / f"synthetic-{role}.pem"
-    key = load_key(path) if path.exists() else new_key()
-    if not path.exists():
-        save_key(key, path)
-    with desk.books() as engine:
-        enter_officer_key(engine, f"synthetic-{role}", role, public_text(key), source="synthetic", **earliest(engine))
-    return key
+def _found(engine: Engine, folder: Path, when: When) -> dict[str, SigningKey]:
+    """The synthetic desk's founders: one officer for each role of the authority matrix, entered on the same day."""
+    with writing(engine) as connection:
+        duties = approval_terms_on(connection, when["booked_on"]).duties.values()
+        keys = {}
+        for role in sorted({role for duty in duties for role in duty.makers | duty.checkers}):
+            path = folder / f"synthetic-{role}.pem"
+            if not path.exists():
+                save_key(new_key(), path)
+            keys[role] = load_key(path)
+            public = public_text(keys[role])
+            enter_officer_key(connection, f"synthetic-{role}", role, public, source="synthetic", **when)
+        return keys

@@ -18,9 +18,10 @@ from datetime import UTC, date, datetime
 import sqlalchemy as sa
 
 from books import schema
+from books.audit import verify
 from books.engine import open_books, reading
 from books.extract import sums_at
-from books.journal import LedgerHead, verify_chain
+from books.journal import LedgerHead
 from books.posting import post
 from domain.ledger import GENESIS_HASH, SecurityTransfer, Sums, Transfer
 
@@ -64,7 +65,7 @@ def whole_batches(url: str) -> set[str]:
     """Batches the books hold, once chain, rows and projections have been found to agree; half a batch is a fault."""
     books = open_books(url)
     with reading(books) as connection:
-        verify_chain(connection)
+        verify(connection)
         names: list[str] = []
         for table in (schema.transfer, schema.security_transfer):
             # Taken back to the beginning, every sum must come to nothing.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +15,16 @@ from books.approvals import (
     decide,
     enter_officer_key,
     event_content,
+    is_vetted,
+    key_content,
     request_approval,
     revoke_officer_key,
     standing_approval,
     transfer_content,
 )
+from books.audit import verify
 from books.engine import reading, writing
-from books.journal import Entry, book, ledger_head, verify_chain
+from books.journal import Entry, book, ledger_head
 from books.rules import chart_on
 from books.signatures import key_id, new_key, public_text, sign
 from domain.approvals import content_hash
@@ -47,7 +50,7 @@ def test_an_approval_stands_for_what_it_says_and_for_nothing_else(desk: sa.Engin
     assert not stands(desk, name, action="reversal")
     assert not stands(desk, "another")
     assert not stands(desk, None)
-    assert verify_chain(desk) == ledger_head(desk).sequence
+    assert verify(desk).entries == ledger_head(desk).sequence
 
 
 def test_a_request_alone_and_a_request_turned_down_do_not_stand(
@@ -143,7 +146,7 @@ def test_a_forged_decision_in_a_whole_chain_has_no_effect(
     forged = {name: value for name, value in FORGERIES[forgery](row).items() if name in schema.approval.c}
     with writing(desk) as connection:
         book(connection, [Entry("approval", "W", DAY, forged)], **when)
-    assert verify_chain(desk) == ledger_head(desk).sequence
+    assert verify(desk).entries == ledger_head(desk).sequence
     assert not stands(desk, "W")
 
 
@@ -188,3 +191,46 @@ def test_one_approval_covers_all_legs_of_an_event_and_only_all(desk: sa.Engine, 
     with reading(desk) as connection:
         assert approved_transfers(connection, legs(name), chart) == {leg.transfer_id for leg in legs(name)}
         assert approved_transfers(connection, legs(name)[1:], chart) == set()
+
+
+def test_a_second_officer_is_not_made_by_whoever_can_write_the_books(
+    desk: sa.Engine, officers: Any, when: dict[str, Any]
+) -> None:
+    """After the founding day a key counts once two officers have signed for it, and not before."""
+    later = {"booked_on": when["booked_on"] + timedelta(days=1), "known_at": when["known_at"]}
+    newcomer, subject = new_key(), "t1"
+    content = key_content("he.an", "head", public_text(newcomer))
+    with pytest.raises(TransferRefused, match="approval_must_stand: the officers of 2026-06-16 founded the desk"):
+        enter_officer_key(desk, "he.an", "head", public_text(newcomer), source="test", **later)
+    # The same written past the door: the key is there, and what it signs does not stand.
+    name = key_id(public_text(newcomer))
+    entry = Entry("officer_key", name, later["booked_on"], {"key_id": name, "source": "x", **content})
+    with writing(desk) as connection:
+        book(connection, [entry], **later)
+    maker = officers.keys["zhao"]
+    request_approval(desk, "limit", subject, {"limit": 1}, "more", maker, approval_id="a1", **later)
+    decide(desk, "a1", "approved", "fine", newcomer, **later)
+    with reading(desk) as connection:
+        assert not standing_approval(connection, "a1", "limit", subject, content_hash({"limit": 1}))
+    # An approval that comes after the key does not mend it: a key never vouches for what it signed before.
+    request_approval(
+        desk, "officer_key", "he.an", content, "new head", officers.keys["zhao"], approval_id="a2", **later
+    )
+    decide(desk, "a2", "approved", "interviewed", officers.keys["wu"], **later)
+    with reading(desk) as connection:
+        assert not is_vetted(connection, name)
+
+
+def test_a_key_two_officers_have_signed_for_counts(desk: sa.Engine, officers: Any, when: dict[str, Any]) -> None:
+    later = {"booked_on": when["booked_on"] + timedelta(days=1), "known_at": when["known_at"]}
+    newcomer, maker = new_key(), officers.keys["zhao"]
+    content = key_content("he.an", "head", public_text(newcomer))
+    request_approval(
+        desk, "officer_key", "he.an", content, "new head", officers.keys["zhao"], approval_id="a1", **later
+    )
+    decide(desk, "a1", "approved", "interviewed", officers.keys["wu"], **later)
+    enter_officer_key(desk, "he.an", "head", public_text(newcomer), source="test", **later)
+    request_approval(desk, "limit", "A1", {"limit": 1}, "more", maker, approval_id="a2", **later)
+    decide(desk, "a2", "approved", "fine", newcomer, **later)
+    with reading(desk) as connection:
+        assert standing_approval(connection, "a2", "limit", "A1", content_hash({"limit": 1}))

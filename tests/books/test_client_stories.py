@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from books.audit import verify
 from books.client_files import open_hits, rate_client, record_evidence
 from books.client_states import State, client_state, freeze_content, may_trade, move_client
 from books.client_stories import next_on_the_line, why_stopped
 from books.clients import open_account, open_client, set_client_detail
 from books.engine import reading
-from books.journal import ledger_head, verify_chain
+from books.journal import ledger_head
 from books.screening import decide_hit, enter_watchlist, screen_changed
 from domain.clients.watchlists import ListedName, ListEntry, Watchlist
 from domain.errors import StepRefused, TransferRefused
@@ -95,7 +96,7 @@ def test_an_application_is_stopped_cleared_approved_and_in_the_end_frozen(
     assert told.splitlines()[-1] == (
         f"  2026-06-16 active → frozen by ma: court order 17 (evidence 555555555555, approval {approval_id})"
     )
-    assert verify_chain(desk) == ledger_head(desk).sequence
+    assert verify(desk).entries == ledger_head(desk).sequence
 
 
 def test_a_client_who_is_whom_a_list_means_never_gets_further_than_its_rating(

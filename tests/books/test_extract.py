@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from assets.schemas import TABLES
 from books.accesses import record_access
 from books.accruals import post_accruals
+from books.audit import verify
 from books.clients import set_client_detail
 from books.engine import reading
 from books.extract import KNOWN_WHEN_BOOKED, bank_movements, extract
-from books.journal import ledger_head, verify_chain
+from books.journal import ledger_head
 from books.positions import shares_delivered
 from books.posting import post
 from books.rules import adopt, chart_on
@@ -82,7 +83,7 @@ def test_seeding_the_same_desk_again_changes_nothing(
     head = ledger_head(seeded)
     assert seed(seeded, small_desk, vault=vault, **when) == head
     assert (
-        verify_chain(seeded)
+        verify(seeded).entries
         == head.sequence
         == len(editions_of("house.ledger", "house.approvals")) + 2 + 6 + 6 * 6 + 6 + 6 + 8 + 12 + 2 + 6 + 6
     )

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from books.audit import verify
 from books.engine import create_books, open_books, reading
 from books.extract import extract
-from books.journal import ledger_head, verify_chain
+from books.journal import ledger_head
 from books.positions import UNNAMED, quantities, shares_delivered
 from books.posting import client_money, post
 from books.rules import adopt
@@ -113,7 +114,7 @@ def test_books_of_the_first_edition_go_on_where_they_stood(old: sa.Engine) -> No
         after = connection.exec_driver_sql("SELECT sequence, body, entry_hash FROM event ORDER BY sequence").all()
         assert list(map(tuple, after)) == list(map(tuple, before))
         assert quantities(connection) == [("A1", "US.X", 100), ("A1", "US.Y", -40)]
-    assert verify_chain(old) == len(FIRST_EDITION)
+    assert verify(old).entries == len(FIRST_EDITION)
     assert client_money(old, ["A1"]) == {"A1": 1_000}
 
     tomorrow = {"booked_on": DAY + timedelta(days=1), "known_at": datetime(2026, 6, 16, 20, tzinfo=UTC)}
@@ -127,4 +128,4 @@ def test_books_of_the_first_edition_go_on_where_they_stood(old: sa.Engine) -> No
         "1010.USD": 600, "2010.A1": -600, "1210.A1": 1_000, "1110.USD": -1_000,
     }  # fmt: skip
     assert tables["raw_books__positions"]["quantity_shares"].to_pylist() == [40, -40]
-    assert verify_chain(old) == ledger_head(old).sequence
+    assert verify(old).entries == ledger_head(old).sequence

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
 from books.approvals import enter_officer_key
+from books.audit import verify
 from books.cases import take_up
 from books.engine import create_books, open_books
-from books.journal import verify_chain
 from books.master_keys import make_master_key
 from books.rules import adopt
 from books.signatures import new_key, public_text, save_key
@@ -126,7 +126,7 @@ def test_an_application_goes_from_the_counter_to_the_account_and_into_the_freeze
     words = ["--reason", "court order 17", "file=order", "by=ma", "--approval", approval_id]
     assert run(home, "freeze", "P1", *words) == "P1 is frozen."
     assert "two officers" in run(home, "why", "P1")
-    assert verify_chain(engine) > 0
+    assert verify(engine).entries > 0
 
 
 def test_who_a_client_is_stands_on_no_screen_and_in_no_file_unless_asked_for(applied: Path) -> None:
