@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from books import schema
 from books.engine import reading
 from books.expiry import expire_pending
+from books.grants import grant_desk_role
 from books.journal import LedgerHead, ledger_head, refused
 from books.ledger_accounts import currency_of_clients
 from books.posting import post, post_event
@@ -103,7 +104,11 @@ def print_trial_balance(
     accounts: Annotated[bool, typer.Option("--accounts", help="Account by account, not class by class.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the trial balance of any day, as it was known on any later day."""
+    """Print the trial balance of any day, as it was known on any later day.
+
+    Known is what was booked by the end of that day, the interest of its own close included; the dbt ledger's day is
+    what that close found, so the interest is in it from the next day on.
+    """
     with OpenBooks(load_settings().books_url) as engine:
         found = trial_balance(engine, day.date(), (known or day).date(), by_account=accounts)
     if as_json:
@@ -111,6 +116,7 @@ def print_trial_balance(
         _print_json(asdict(found) | {"totals": totals})
     else:
         _print_balance(found)
+        _say_whose()
 
 
 def _print_balance(found: TrialBalance) -> None:
@@ -159,6 +165,16 @@ def print_statement(
         console.print(_statement_table(one))
     if not found:
         console.print(f"Account {account} held nothing and moved nothing.")
+    _say_whose()
+
+
+def _say_whose() -> None:
+    """Say on the screen that invented clients are invented."""
+    account = schema.account.c
+    with OpenBooks(load_settings().books_url) as engine, reading(engine) as connection:
+        invented = connection.execute(sa.select(account.account_id).where(account.source == "synthetic").limit(1))
+        if invented.first() is not None:
+            console.print("Synthetic 合成数据: clients of these books are invented; none of it is a real person's.")
 
 
 def _statement_table(one: AccountStatement) -> Table:
@@ -212,6 +228,14 @@ def journal(day: Day, as_json: AsJson = False) -> None:
             str(line.sequence), line.transfer_id, line.template, *ends, amount, str(line.effective_on), line.phase or ""
         )
     console.print(table)
+
+
+@app.command()
+def grant(role: Annotated[str, typer.Argument(help="A PostgreSQL role, without rights of its own.")]) -> None:
+    """Let a PostgreSQL role keep the books, and change nothing of their history; for the owner of the tables."""
+    with OpenBooks(load_settings().books_url) as engine:
+        grant_desk_role(engine, role)
+    console.print(f"{role} reads and adds, and changes no history.")
 
 
 @app.command()

@@ -346,3 +346,15 @@ def test_books_without_rules_say_what_to_run(home: Path, folder: Desk) -> None:
             lombard(*words)
     with pytest.raises(DeskError, match="The books are empty"):
         lombard("trial-balance", "--day", DAY)
+
+
+def test_a_balance_of_invented_clients_says_so_on_the_screen(url: str, folder: Desk) -> None:
+    lombard("import", str(folder(accounts=["A1,C1,US,USD,us.finra_4210,2026-01-05,synthetic"])), "--day", DAY)
+    assert "Synthetic 合成数据" in said("trial-balance", "--day", DAY)
+    assert "Synthetic 合成数据" in said("statement", "A1")
+
+
+def test_rights_in_a_store_that_knows_no_roles_are_refused_in_words(desk: str) -> None:
+    with pytest.raises(DeskNotReady, match="Roles and their rights are PostgreSQL's"):
+        lombard("grant", "desk")
+    assert "Synthetic" not in said("trial-balance", "--day", DAY)

@@ -86,7 +86,7 @@ def test_every_failure_the_desk_can_act_on_is_known_by_name() -> None:
     assert {name for name in DESK_ERRORS if not issubclass(getattr(errors, name), errors.DeskError)} == set()
 
 
-@pytest.mark.parametrize("module", ["books.journal", "ml.errors"])
+@pytest.mark.parametrize("module", ["domain.errors", "ml.errors"])
 def test_failures_declared_beside_their_subject_are_known_too(module: str) -> None:
     told = [kind for kind in _kinds_of(module) if issubclass(kind, errors.DeskError)]
     assert told
