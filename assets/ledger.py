@@ -101,17 +101,27 @@ def raw_books(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Read the books in one transaction, so that all of them stand on the same ledger head.
 
-    Days something was booked on and that nobody extracted come first: the lake keeps the whole journal.
+    Days something was booked on and that nobody extracted come first, and every day begins where the lake's last one
+    ended: the lake keeps the whole journal, whatever is booked while a close is under way.
     """
     day = business_day(context)
     for missed in days_not_extracted(books, lake, day):
-        for table, rows in extract(books, missed, datetime.now(UTC)).items():
+        for table, rows in extract(books, missed, datetime.now(UTC), head_before(lake, missed)).items():
             lake.write(table, rows, missed)
-    tables = extract(books, day, datetime.now(UTC))
+    tables = extract(books, day, datetime.now(UTC), head_before(lake, day))
     head = next(iter(tables["raw_books__accounts"].column("ledger_head").to_pylist()), "0:empty")
     for table, rows in tables.items():
         lake.write(table, rows, day)
         yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": rows.num_rows, "ledger_head": head})
+
+
+def head_before(lake: Lake, day: date) -> int | None:
+    """The entry the lake's last day before this one ended with; None where there is none."""
+    earlier = [held for held in lake.days("raw_books__balances") if held < day]
+    if not earlier:
+        return None
+    heads = lake.read("raw_books__balances", max(earlier))["ledger_head"]
+    return next((int(str(head).partition(":")[0]) for head in heads), None)
 
 
 def days_not_extracted(books: Engine, lake: Lake, before: date) -> list[date]:

@@ -83,11 +83,12 @@ Ledger = list[tuple[Account, str]]
 """Ledger accounts, each with the source of whoever it belongs to."""
 
 
-def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
+def extract(books: Books, day: date, known_at: datetime, after: int | None = None) -> dict[str, pa.Table]:
     """Every table of the books as they stood when ``day`` closed (or stand, if it has not), in one read transaction.
 
     Only entries up to :func:`closing_head` count, so a day asked for again gives the same numbers and the same head.
-    The tables of transfers hold those since the head of the day before, each known since it was booked. Balances and
+    The tables of transfers hold those booked ``after`` an entry (since the head of the day before, where none is named;
+    name the one last extracted, and nothing is left between two days), each known since it was booked. Balances and
     holdings are the books' own projections, taken back to that head. Everything a synthetic account owns or moves
     carries ``source = 'synthetic'``.
     """
@@ -95,6 +96,7 @@ def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
         head = closing_head(connection, day)
         is_empty = head.sequence == 0
         ledger = [] if is_empty else list(all_ledger_accounts(connection, chart_on(connection, day), head.sequence))
+        since = _previous_head(connection, day) if after is None else after
         rows = {
             "raw_books__accounts": _accounts(connection, head),
             "raw_books__contracts": _contracts(connection, head),
@@ -104,12 +106,12 @@ def extract(books: Books, day: date, known_at: datetime) -> dict[str, pa.Table]:
                 for a, source in ledger
                 if a.currency is not None
             ],
-            "raw_books__transfers": _transfers(connection, schema.transfer, day, head, ledger),
-            "raw_books__security_transfers": _transfers(connection, schema.security_transfer, day, head, ledger),
+            "raw_books__transfers": _transfers(connection, schema.transfer, since, head, ledger),
+            "raw_books__security_transfers": _transfers(connection, schema.security_transfer, since, head, ledger),
             "raw_books__balances": _balances(connection, head, ledger),
             "raw_books__holdings": _holdings(connection, head, ledger),
             "raw_books__third_parties": _third_parties(connection, head),
-            "raw_clients__accesses": _accesses(connection, day, head),
+            "raw_clients__accesses": _accesses(connection, since, head),
             "raw_clients__counterparties": _counterparties(connection, head),
         }
     return {table: _table(table, rows[table], str(head), day, known_at) for table in COLUMNS}
@@ -147,7 +149,8 @@ def bank_movements(books: Books, day: date) -> pd.DataFrame:
     with reading(books) as connection:
         head = closing_head(connection, day)
         has_moved = schema.transfer.c.phase.is_(None) | (schema.transfer.c.phase == "post")
-        for row in connection.execute(_transfers_of(connection, schema.transfer, day, head).where(has_moved)):
+        since = _previous_head(connection, day)
+        for row in connection.execute(_transfers_of(schema.transfer, since, head).where(has_moved)):
             for ledger_account_id, sign in ((row.debit_account_id, 1), (row.credit_account_id, -1)):
                 if ledger_account_id.partition(".")[0] in BANK_CODES:
                     amount = sign * row.amount_minor
@@ -190,26 +193,27 @@ def _positions(connection: sa.Connection, head: LedgerHead) -> list[tuple[str, s
     return [(account_id, instrument, shares, source_of[account_id]) for account_id, instrument, shares in held]
 
 
-def _transfers_of(connection: sa.Connection, table: sa.Table, day: date, head: LedgerHead) -> sa.Select[Any]:
-    """Transfers after the head of the last day before ``day`` that has entries, up to ``head``."""
-    event, after = schema.event.c, _previous_head(connection, day)
+def _transfers_of(table: sa.Table, after: int, head: LedgerHead) -> sa.Select[Any]:
+    """Transfers booked after an entry, up to ``head``."""
+    event = schema.event.c
     query = sa.select(table, event.booked_on, event.entry_hash, event.known_at).join_from(table, schema.event)
     return query.where(table.c.sequence > after, table.c.sequence <= head.sequence).order_by(table.c.sequence)
 
 
 def _previous_head(connection: sa.Connection, day: date) -> int:
+    """The head of the last day before ``day`` that has entries."""
     event = schema.event.c
     previous = connection.execute(sa.select(sa.func.max(event.booked_on)).where(event.booked_on < day)).scalar()
     return closing_head(connection, previous).sequence if previous else 0
 
 
 def _transfers(
-    connection: sa.Connection, table: sa.Table, day: date, head: LedgerHead, ledger: Ledger
+    connection: sa.Connection, table: sa.Table, after: int, head: LedgerHead, ledger: Ledger
 ) -> list[tuple[Any, ...]]:
     source_of = {account.ledger_account_id: source for account, source in ledger}
     client_source = {a.ledger_account_id: source for a, source in ledger if a.account_id is not None}
     rows = []
-    for row in connection.execute(_transfers_of(connection, table, day, head)):
+    for row in connection.execute(_transfers_of(table, after, head)):
         # A transfer is as synthetic as the client it concerns; one between desk-wide accounts, as the desk.
         source = (
             client_source.get(row.debit_account_id)
@@ -250,14 +254,14 @@ def _third_parties(connection: sa.Connection, head: LedgerHead) -> Sequence[sa.R
     return connection.execute(query.where(party.sequence <= head.sequence).order_by(party.third_party_id)).all()
 
 
-def _accesses(connection: sa.Connection, day: date, head: LedgerHead) -> Sequence[sa.Row[Any]]:
-    """Devices accounts were used from since the head of the day before."""
+def _accesses(connection: sa.Connection, after: int, head: LedgerHead) -> Sequence[sa.Row[Any]]:
+    """Devices accounts were used from, after an entry."""
     access, account = schema.access.c, schema.account.c
     query = sa.select(
         access.access_id, access.account_id, access.device_hash, schema.event.c.known_at, account.source
     ).join_from(schema.access, schema.event)
     query = query.join(schema.account, account.account_id == access.account_id)
-    since = access.sequence > _previous_head(connection, day)
+    since = access.sequence > after
     return connection.execute(query.where(since, access.sequence <= head.sequence).order_by(access.sequence)).all()
 
 

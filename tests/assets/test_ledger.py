@@ -126,3 +126,16 @@ def test_a_day_nobody_extracted_is_taken_in_with_the_next(lake: Lake, books: sa.
 def test_a_day_on_which_nothing_moved_is_not_missed(lake: Lake, books: sa.Engine) -> None:
     adopt(books, editions_of("house.aml"), booked_on=DAY, known_at=KNOWN_AT)
     assert days_not_extracted(books, lake, date(2026, 6, 18)) == [BEFORE]
+
+
+def test_what_is_booked_while_a_close_is_under_way_is_in_the_next_days_file(lake: Lake, books: sa.Engine) -> None:
+    """After the close read the books and before it posted its interest, a client paid in."""
+    next_day = date(2026, 6, 18)
+    pay_in(books, "d1", DAY)
+    take_in(lake, books)
+    pay_in(books, "meanwhile", DAY)
+    interest = Transfer("i1", "interest_accrued", "1220.A1", "4010.USD", 7, "USD", DAY)
+    post(books, [interest], booked_on=DAY, known_at=KNOWN_AT)
+    take_in(lake, books, next_day)
+    assert lake.read("raw_books__transfers", DAY)["transfer_id"].tolist() == ["d1"]
+    assert lake.read("raw_books__transfers", next_day)["transfer_id"].tolist() == ["meanwhile", "i1"]
