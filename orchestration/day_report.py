@@ -26,6 +26,7 @@ def report_day(settings: Settings, desk: Desk, seconds: dict[str, float], total:
     parts = [
         day_page(publication),
         _checks(desk.instance),
+        _seal(desk),
         _truth(desk),
         _timings(seconds, total),
         _where_to_look(settings),
@@ -58,6 +59,18 @@ def _checks(instance: dg.DagsterInstance) -> Text:
     return Text("\n".join([*lines, ""]))
 
 
+def _seal(desk: Desk) -> Text:
+    """Show the root of the day's history: whoever writes it down elsewhere finds a history that was rebuilt."""
+    days = desk.lake.days("calc_ledger__checkpoints")
+    if not days:
+        return Text("")
+    sealed = desk.lake.read("calc_ledger__checkpoints", max(days)).iloc[0]
+    return Text(
+        f"The books are sealed to {sealed['booked_on']}: {sealed['tree_size']:,} entries, root {sealed['root_hash']}.\n"
+        f"  Write the root down elsewhere; `lombard verify` proves all of it.\n"
+    )
+
+
 def _truth(desk: Desk) -> RenderableType:
     """Say what of the planted truth was found, and what was found that nobody planted."""
     score = score_truth(desk.settings.landing / "truth.json", desk.lake)
@@ -81,6 +94,7 @@ def _where_to_look(settings: Settings) -> Panel:
         f"make up    serves Dagster (lineage, checks, reruns) on http://127.0.0.1:{settings.dagster_port} "
         f"and MLflow on http://127.0.0.1:{settings.mlflow_port}",
         "make day   prints this page again",
+        ".venv/bin/lombard books trial-balance, statement, journal, … and lombard verify: the books at a terminal",
         f"{_relative(settings.published)}    published Parquet, named by its _manifest.json",
         f"{_relative(settings.reports)}    this page and the drift report as HTML",
     ]
