@@ -332,7 +332,7 @@ def approved_transfers(connection: sa.Connection, transfers: Sequence[AnyTransfe
     return approved
 
 
-def transfer_content(transfer: AnyTransfer) -> dict[str, str | int | date]:
+def transfer_content(transfer: AnyTransfer) -> dict[str, str | int]:
     """What an approval of one transfer is about: all it says, but for the approval it names."""
     content = content_of(transfer)
     content.pop("approval_id", None)

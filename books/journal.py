@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 
 from books.engine import Books, reading
-from books.schema import TABLE_OF_KIND, checkpoint, event, instant_text, metadata
+from books.schema import TABLE_OF_KIND, Day, checkpoint, event, instant_text, metadata
 from domain.errors import TransferRefused
 from domain.ledger import GENESIS_HASH, Rejection, canonical, entry_hash
 
@@ -27,6 +27,11 @@ HASH_DIGITS_SHOWN: Final = 16
 
 _COLUMNS_OF_KIND: Final = {
     kind: tuple(column.name for column in table.columns if column.name != "sequence")
+    for kind, table in TABLE_OF_KIND.items()
+}
+
+_DAYS_OF_KIND: Final = {
+    kind: tuple(column.name for column in table.columns if isinstance(column.type, Day))
     for kind, table in TABLE_OF_KIND.items()
 }
 
@@ -153,11 +158,10 @@ class _Pen:
         for entry in entries:
             sequence += 1
             business_key, effective_on = entry.business_key, entry.effective_on.isoformat()
-            what = {
-                name: value.isoformat() if isinstance(value, date) else value
-                for name, value in entry.what.items()
-                if value is not None
-            }
+            what = spoken(entry.what)
+            for name in _DAYS_OF_KIND[entry.kind]:
+                if isinstance(day := what.get(name), date):
+                    what[name] = day.isoformat()
             body = canonical(
                 {
                     "sequence": sequence,

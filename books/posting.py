@@ -192,15 +192,17 @@ class Batch:
             if of_kind:
                 self._look_up_kind(table, kind, of_kind)
         self.approved = approved_transfers(self.connection, transfers, self.chart)
-        if any(t.template in self.chart.limited for t in transfers):
+        templates = {t.template for t in transfers}
+        if templates & self.chart.limited:
             self.limits = approval_terms_on(self.connection, self.booked_on).large_withdrawal_minor
         touched = {t.debit_account_id for t in transfers} | {t.credit_account_id for t in transfers}
         if unknown := touched - self.accounts.keys():
             self.accounts |= ledger_accounts(self.connection, self.chart, unknown)
+        guarded = templates & self.chart.for_active_clients
         trading = {
             self.accounts[name].account_id
-            for t in transfers
-            if t.transfer_id not in self.posted and t.template in self.chart.for_active_clients
+            for t in (transfers if guarded else ())
+            if t.template in guarded and t.transfer_id not in self.posted
             for name in (t.debit_account_id, t.credit_account_id)
             if name in self.accounts
         } - {None}

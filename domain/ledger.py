@@ -8,11 +8,11 @@ accounts there are and what an event may touch is data (``rulebooks/house/ledger
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
 from enum import StrEnum, auto
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from domain.money import AMOUNT_MAX
 
@@ -227,8 +227,7 @@ class SecurityTransfer:
 AnyTransfer = Transfer | SecurityTransfer
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """What one ledger account has seen of one unit: debits and credits, posted and pending. None is negative."""
 
     debits_posted: int = 0
@@ -252,8 +251,7 @@ class Sums:
         return self.debits_posted - self.credits_posted - self.credits_pending
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What the books know that bears on one transfer.
 
     ``existing`` was posted under the same id; ``pending`` and ``reversed`` are the transfers it names; ``is_resolved``
@@ -565,13 +563,29 @@ def reversal(
     return replace(exchanged, quantity_shares=amount)
 
 
-def content_of(transfer: AnyTransfer) -> dict[str, str | int | date]:
-    """What a transfer says, field by field; what it leaves unsaid is left out."""
-    names = _FIELDS[type(transfer)]
-    return {name: value for name in names if (value := getattr(transfer, name)) is not None}
+def content_of(transfer: AnyTransfer) -> dict[str, str | int]:
+    """What a transfer says, field by field, days as ISO 8601; what it leaves unsaid is left out."""
+    content: dict[str, str | int] = {
+        "transfer_id": transfer.transfer_id,
+        "template": transfer.template,
+        "debit_account_id": transfer.debit_account_id,
+        "credit_account_id": transfer.credit_account_id,
+        "effective_on": transfer.effective_on.isoformat(),
+    }
+    if isinstance(transfer, Transfer):
+        content["amount_minor"], content["currency"] = transfer.amount_minor, transfer.currency
+    else:
+        content["quantity_shares"], content["instrument_id"] = transfer.quantity_shares, transfer.instrument_id
+    for name in _MAY_BE_UNSAID[type(transfer)]:
+        if (value := getattr(transfer, name)) is not None:
+            content[name] = value.isoformat() if name == "expires_on" else value
+    return content
 
 
-_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (Transfer, SecurityTransfer)}
+_MAY_BE_UNSAID: Final = {
+    kind: tuple(one.name for one in fields(kind) if one.default is not MISSING) for kind in (Transfer, SecurityTransfer)
+}
+"""Fields a transfer may leave unsaid."""
 
 
 def segregation_kept(lines: Sequence[tuple[str, str, int]]) -> str | None:
